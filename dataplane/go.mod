@@ -1,0 +1,3 @@
+module berth.dev/berth/dataplane
+
+go 1.26.0
