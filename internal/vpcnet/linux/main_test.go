@@ -1,0 +1,62 @@
+package linux
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The tests change the network of a host. They get a host of their own: the test
+// program starts itself again in new network and mount namespaces with an empty
+// /run, which vanish with it.
+const stagedEnv = "BERTH_VPCNET_TEST_STAGE"
+
+// cannotStage is why there is no stage to test on, empty if there is.
+var cannotStage string
+
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(stagedEnv) != "":
+		if err := prepareStage(); err != nil {
+			cannotStage = err.Error()
+		}
+	case os.Geteuid() != 0:
+		cannotStage = "needs root"
+	default:
+		if code, err := runOnStage(); err == nil {
+			os.Exit(code)
+		} else {
+			cannotStage = err.Error()
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func runOnStage() (int, error) {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), stagedEnv+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("unsharing namespaces: %w", err)
+	}
+	_ = cmd.Wait()
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+func prepareStage() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making mounts private: %w", err)
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, ""); err != nil {
+		return fmt.Errorf("mounting /run: %w", err)
+	}
+	if _, err := exec.LookPath("nft"); err != nil {
+		return ErrNoNFT
+	}
+	return nil
+}
