@@ -2,11 +2,10 @@ package main
 
 // The plugins that the Kubernetes CRI needs on Linux. A plugin that is not
 // imported does not exist in this build: no btrfs, zfs, devmapper, blockfile
-// or erofs, no NRI, tracing, image verifier or restart monitor.
+// or erofs, no NRI, tracing, image verifier or restart monitor; no cgroup
+// metrics, which the CRI does not read; and no opt, which makes a folder in /opt.
 import (
 	_ "github.com/containerd/containerd/api/types/runc/options" // the type of a runc runtime's options
-	_ "github.com/containerd/containerd/v2/core/metrics/cgroups"
-	_ "github.com/containerd/containerd/v2/core/metrics/cgroups/v2"
 	_ "github.com/containerd/containerd/v2/core/runtime/v2"
 	_ "github.com/containerd/containerd/v2/plugins/content/local/plugin"
 	_ "github.com/containerd/containerd/v2/plugins/cri"
@@ -33,7 +32,6 @@ import (
 	_ "github.com/containerd/containerd/v2/plugins/services/leases"
 	_ "github.com/containerd/containerd/v2/plugins/services/mounts"
 	_ "github.com/containerd/containerd/v2/plugins/services/namespaces"
-	_ "github.com/containerd/containerd/v2/plugins/services/opt"
 	_ "github.com/containerd/containerd/v2/plugins/services/sandbox"
 	_ "github.com/containerd/containerd/v2/plugins/services/snapshots"
 	_ "github.com/containerd/containerd/v2/plugins/services/streaming"
