@@ -30,12 +30,12 @@ var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 // *InvalidError. The network is not changed, and the order of its parts does not
 // matter, save that of the blocks.
 func Compile(n Network) (Plan, error) {
-	if n.DNS.Support && !n.DNS.Address.IsValid() && len(n.CIDRs) > 0 {
-		n.DNS.Address = ResolverAddress(n.CIDRs[0])
-	}
 	ix, err := validate(n)
 	if err != nil {
 		return Plan{}, fmt.Errorf("compiling network %s: %w", n.ID, err)
+	}
+	if !n.DNS.Address.IsValid() {
+		n.DNS.Address = ResolverAddress(n.CIDRs[0])
 	}
 	c := compiler{network: n, index: ix, router: RouterAddress(n.CIDRs[0]), tables: tableNumbers(n.RouteTables)}
 	p := Plan{

@@ -79,23 +79,33 @@ func validateBlocks(n Network) error {
 		return invalid("network", n.ID, "has no block")
 	}
 	taken := append([]netip.Prefix(nil), notForVPC...)
-	blocks := append(append([]netip.Prefix(nil), n.CIDRs...), n.ServiceCIDRs...)
-	for _, p := range blocks {
-		if err := validatePrefix("block", p); err != nil {
+	for _, p := range n.CIDRs {
+		if err := validateBlock(p, taken); err != nil {
 			return err
 		}
-		if other, ok := overlap(p, taken); ok {
-			return invalid("block", p.String(), "overlaps %s", other)
+		if p.Bits() > 28 {
+			return invalid("block", p.String(), "is smaller than /28")
 		}
 		taken = append(taken, p)
 	}
-	for _, p := range n.CIDRs {
-		if p.Bits() > 28 {
-			return invalid("block", p.String(), "is smaller than /28")
+	// Service ranges may overlap each other: clusters choose without asking.
+	for _, p := range n.ServiceCIDRs {
+		if err := validateBlock(p, taken); err != nil {
+			return err
 		}
 	}
 	if a := n.DNS.Address; a.IsValid() && !n.CIDRs[0].Contains(a) {
 		return invalid("resolver", a.String(), "is not in %s", n.CIDRs[0])
+	}
+	return nil
+}
+
+func validateBlock(p netip.Prefix, taken []netip.Prefix) error {
+	if err := validatePrefix("block", p); err != nil {
+		return err
+	}
+	if other, ok := overlap(p, taken); ok {
+		return invalid("block", p.String(), "overlaps %s", other)
 	}
 	return nil
 }
