@@ -149,7 +149,7 @@ func fileName(url string) string {
 	}
 	url, _, _ = strings.Cut(url, "?")
 	_, file, ok := strings.Cut(url, "/")
-	if file = path.Base("/" + file); !ok || file == "/" {
+	if file = path.Base(path.Clean("/" + file)); !ok || file == "/" {
 		return "index.html"
 	}
 	return file
