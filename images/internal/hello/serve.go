@@ -31,7 +31,7 @@ func serve(ctx context.Context, p Process) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	return s.run(ctx, listener, *grace)
+	return s.run(ctx, listener, s.handler(), *grace)
 }
 
 // server answers with who and where it is.
@@ -68,11 +68,11 @@ func newServer(p Process) (*server, error) {
 	}, nil
 }
 
-// run serves until ctx ends, then lets requests under way finish for as long
+// run serves h until ctx ends, then lets requests under way finish for as long
 // as grace.
-func (s *server) run(ctx context.Context, l net.Listener, grace time.Duration) error {
+func (s *server) run(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
 	srv := &http.Server{
-		Handler:           s.handler(),
+		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}

@@ -57,7 +57,7 @@ func TestHandler(t *testing.T) {
 }
 
 // TestShutdown stops the server while a request is under way: the request is
-// answered, /readyz says no meanwhile, and the log tells the cause.
+// answered all the same, /readyz says no, and the log tells the cause.
 func TestShutdown(t *testing.T) {
 	logs, out := io.Pipe()
 	s := newTestServer(t, out)
@@ -65,16 +65,16 @@ func TestShutdown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A request whose first line has been sent is under way.
-	conn, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	entered, release := make(chan struct{}), make(chan struct{})
+	held := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-release
+		s.handler().ServeHTTP(w, r)
+	})
 	ctx, stop := context.WithCancelCause(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		err := s.run(ctx, listener, time.Minute)
+		err := s.run(ctx, listener, held, time.Minute)
 		out.Close()
 		done <- err
 	}()
@@ -89,26 +89,29 @@ func TestShutdown(t *testing.T) {
 		t.Fatalf("log ended before %q", text)
 	}
 	await("msg=listening")
-	reader := bufio.NewReader(conn)
-	io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
-	await("path=/healthz")
-	if resp, err := http.ReadResponse(reader, nil); err != nil || resp.StatusCode != 200 {
-		t.Fatalf("request before the stop: %v, %v", resp, err)
-	} else {
-		io.Copy(io.Discard, resp.Body)
-	}
+	answered := make(chan string, 1)
+	go func() {
+		resp, err := http.Get("http://" + listener.Addr().String() + "/readyz")
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.Status
+	}()
+	<-entered
 	stop(errors.New("terminated"))
 	await(`msg="shutting down" cause=terminated grace=1m0s`)
+	close(release)
+	await("path=/readyz status=503")
 	await("msg=stopped")
-	go io.Copy(io.Discard, logs)
-	if err := <-done; err != nil {
+	if err := <-done; err == nil && lines.Scan() {
+		t.Errorf("log goes on after the stop: %s", lines.Text())
+	} else if err != nil {
 		t.Errorf("run returns %v", err)
 	}
-	w := httptest.NewRecorder()
-	s.log = newTestServer(t, io.Discard).log
-	s.handler().ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
-	if w.Code != http.StatusServiceUnavailable {
-		t.Errorf("/readyz answers %d while stopping, want 503", w.Code)
+	if got, want := <-answered, "503 Service Unavailable"; got != want {
+		t.Errorf("/readyz while stopping answers %q, want %q", got, want)
 	}
 }
 
