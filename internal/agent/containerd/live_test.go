@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -402,7 +401,6 @@ func (p *pod) remove() {
 	if _, err := p.runtime.StopContainer(ctx, &cri.StopContainerRequest{ContainerId: p.container, Timeout: 10}); err != nil {
 		p.t.Errorf("stopping the container of %s: %v", p.name, err)
 	}
-	p.t.Logf("%s: log %q", p.name, p.log())
 	if _, err := p.runtime.RemoveContainer(ctx, &cri.RemoveContainerRequest{ContainerId: p.container}); err != nil {
 		p.t.Errorf("removing the container of %s: %v", p.name, err)
 	}
@@ -412,9 +410,4 @@ func (p *pod) remove() {
 	if _, err := p.runtime.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: p.sandbox}); err != nil {
 		p.t.Errorf("removing sandbox %s: %v", p.name, err)
 	}
-}
-
-// signal sends sig to containerd.
-func (h *host) signal(sig syscall.Signal) func() {
-	return func() { _ = h.cmd.Process.Signal(sig) }
 }
