@@ -1,0 +1,64 @@
+package vpc
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"sync"
+
+	"berth.dev/berth/internal/vpcnet"
+)
+
+// Flat stands in for namespaces on a host that cannot make them: every VPC is
+// the host's own network, in which only kubelets answer, each on a loopback
+// port that is known here by its node's address.
+type Flat struct {
+	mu       sync.Mutex
+	kubelets map[string]string
+}
+
+// NewFlat makes a Flat that knows no kubelet.
+func NewFlat() *Flat { return &Flat{kubelets: map[string]string{}} }
+
+// Sync has nothing to set up.
+func (f *Flat) Sync(context.Context, string) error { return nil }
+
+// Port refuses: nothing can be attached.
+func (f *Flat) Port(_ context.Context, vpcID, interfaceID string) (vpcnet.Port, error) {
+	return vpcnet.Port{}, fmt.Errorf("finding %s in %s: %w", interfaceID, vpcID, ErrNoInterface)
+}
+
+// Start starts a command on the host.
+func (f *Flat) Start(_ string, cmd *exec.Cmd) error { return cmd.Start() }
+
+// Serve makes a kubelet's address, ip:10250, lead to where it listens; an empty
+// listener takes it away.
+func (f *Flat) Serve(address, listener string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if listener == "" {
+		delete(f.kubelets, address)
+		return
+	}
+	f.kubelets[address] = listener
+}
+
+// Dial reaches kubelets alone.
+func (f *Flat) Dial(ctx context.Context, vpcID, network, address string) (net.Conn, error) {
+	f.mu.Lock()
+	listener, ok := f.kubelets[address]
+	f.mu.Unlock()
+	if !ok {
+		return nil, fmt.Errorf("dialing %s in %s: this host has no network namespaces, so that only kubelets can be reached", address, vpcID)
+	}
+	return (&net.Dialer{}).DialContext(ctx, network, listener)
+}
+
+// Listen refuses: there is no address of a VPC on the host.
+func (f *Flat) Listen(_ context.Context, vpcID, _, address string) (net.Listener, error) {
+	return nil, fmt.Errorf("listening on %s in %s: this host has no network namespaces", address, vpcID)
+}
+
+// Stop has nothing to end.
+func (f *Flat) Stop() {}
