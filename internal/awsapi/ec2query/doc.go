@@ -48,9 +48,10 @@
 // UTC with milliseconds and Z), anything with encoding.TextMarshaler and
 // TextUnmarshaler (arn.ARN, netip.Addr), structs, slices of those, and
 // pointers to those. A pointer is an optional member: nil when the request
-// does not carry it, left out of a response when nil. A nil slice is left out
-// of a response, an empty one is written as <name/>. Any other type is
-// reported when the server is built, not when a request comes.
+// does not carry it, left out of a response when nil. An empty slice is written
+// as <name/>; so is a nil one in the response struct itself, since AWS always
+// answers a Describe with its list, while deeper down a nil slice is left out.
+// Any other type is reported when the server is built, not when a request comes.
 //
 // A response struct without fields becomes <return>true</return>.
 //

@@ -19,7 +19,7 @@ import (
 const contentType = "application/json"
 
 // Encode lets the output struct write itself.
-func (c *Codec) Encode(call wire.Call, out any) (wire.Response, error) {
+func (c *Codec) Encode(call wire.Call, out any, _ string) (wire.Response, error) {
 	var w writer
 	out.(smithy.Serializable).Serialize(&w)
 	if w.err != nil {
