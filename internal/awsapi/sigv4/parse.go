@@ -15,6 +15,9 @@ const (
 	dateFormat = "20060102"
 	// maxLifetime is the longest X-Amz-Expires that AWS accepts.
 	maxLifetime = 7 * 24 * time.Hour
+	// defaultLifetime is how long a presigned URL without X-Amz-Expires lives,
+	// as the SDK's presigned GetCallerIdentity is.
+	defaultLifetime = 15 * time.Minute
 )
 
 // Scope is the credential scope that a request claims; until the signature is
@@ -140,7 +143,7 @@ func parseTime(text string) (time.Time, error) {
 }
 
 func parsePresigned(params query) (signature, error) {
-	for _, want := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"} {
+	for _, want := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature"} {
 		switch len(params.all(want)) {
 		case 1:
 		case 0:
@@ -152,17 +155,22 @@ func parsePresigned(params query) (signature, error) {
 	if got := params.get("X-Amz-Algorithm"); got != algorithm {
 		return signature{}, refuse(Incomplete, "Unsupported AWS 'algorithm': '%s'.", printable(got))
 	}
-	if len(params.all("X-Amz-Security-Token")) > 1 {
-		return signature{}, refuse(Incomplete, "AWS query-string parameters must include '%s' once.", "X-Amz-Security-Token")
+	for _, optional := range []string{"X-Amz-Security-Token", "X-Amz-Expires"} {
+		if len(params.all(optional)) > 1 {
+			return signature{}, refuse(Incomplete, "AWS query-string parameters must include '%s' once.", optional)
+		}
 	}
 	when, err := parseTime(params.get("X-Amz-Date"))
 	if err != nil {
 		return signature{}, err
 	}
-	seconds, err := strconv.Atoi(params.get("X-Amz-Expires"))
-	lifetime := time.Duration(seconds) * time.Second
-	if err != nil || seconds < 1 || seconds > int(maxLifetime/time.Second) {
-		return signature{}, refuse(Incomplete, "X-Amz-Expires must be a number of seconds between 1 and %d.", int(maxLifetime/time.Second))
+	lifetime := defaultLifetime
+	if params.has("X-Amz-Expires") {
+		seconds, err := strconv.Atoi(params.get("X-Amz-Expires"))
+		if err != nil || seconds < 1 || seconds > int(maxLifetime/time.Second) {
+			return signature{}, refuse(Incomplete, "X-Amz-Expires must be a number of seconds between 1 and %d.", int(maxLifetime/time.Second))
+		}
+		lifetime = time.Duration(seconds) * time.Second
 	}
 	sig, err := assemble(params.get("X-Amz-Credential"), params.get("X-Amz-SignedHeaders"), params.get("X-Amz-Signature"), when, params.get("X-Amz-Security-Token"))
 	sig.lifetime = lifetime

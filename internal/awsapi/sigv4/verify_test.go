@@ -141,6 +141,7 @@ func shots() map[string]shot {
 		"four minutes late":  {method: "GET", url: base + "/clusters", at: now.Add(-4 * time.Minute)},
 		"four minutes early": {method: "GET", url: base + "/clusters", at: now.Add(4 * time.Minute)},
 		"presigned":          {method: "GET", url: base + "/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Expires=60", presign: true},
+		"presigned bare":     {method: "GET", url: base + "/?Action=GetCallerIdentity", presign: true, at: now.Add(-14 * time.Minute)},
 		"presigned session":  {method: "GET", url: base + "/?Action=GetCallerIdentity&X-Amz-Expires=900", presign: true, creds: short},
 		"presigned header":   {method: "GET", url: base + "/?Action=GetCallerIdentity&X-Amz-Expires=60", presign: true, header: map[string]string{"X-K8s-Aws-Id": "demo"}},
 	}
