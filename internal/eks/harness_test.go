@@ -13,6 +13,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/google/go-cmp/cmp"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"berth.dev/berth/internal/arn"
@@ -30,10 +31,14 @@ const (
 	podRole     = "arn:aws:iam::123456789012:role/pods"
 )
 
+var scope = arn.Scope{Partition: "aws", Region: "eu-west-1", Account: "123456789012"}
+
 // harness is a service among fakes, whose reconcilers a test steps by hand.
 type harness struct {
 	*eks.Service
-	t      *testing.T
+	t *testing.T
+	// name is that of the test whose records these are.
+	name   string
 	ctx    context.Context
 	store  *store.Store
 	clock  *clocktesting.FakeClock
@@ -48,7 +53,7 @@ type harness struct {
 
 func newHarness(t *testing.T) *harness {
 	h := &harness{
-		t: t, store: storetest.New(t),
+		t: t, name: t.Name(), store: storetest.New(t),
 		clock:  clocktesting.NewFakeClock(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)),
 		plane:  &ekstest.Plane{Steps: 2},
 		pods:   &ekstest.Pods{Served: true},
@@ -64,11 +69,18 @@ func newHarness(t *testing.T) *harness {
 	return h
 }
 
+// in is the harness for a subtest.
+func (h *harness) in(t *testing.T) *harness {
+	sub := *h
+	sub.t = t
+	return &sub
+}
+
 // restart makes a new service over the same records, as after a crash.
 func (h *harness) restart() {
 	h.t.Helper()
 	s, err := eks.New(eks.Config{
-		Store: h.store, Scope: arn.Scope{Partition: "aws", Region: "eu-west-1", Account: "123456789012"},
+		Store: h.store, Scope: scope,
 		ControlPlane: h.plane, Pods: h.pods, Network: h.net, Roles: h.roles, Quotas: h.quotas,
 		Clock: h.clock, IDs: id.Source{Random: rand.NewChaCha8([32]byte{byte(h.steps)})},
 	})
@@ -180,7 +192,7 @@ func (h *harness) settle(what string, done func() bool, step func() error) {
 // records is every record, for the rule that a refusal changes none.
 func (h *harness) records() map[string]string {
 	h.t.Helper()
-	r, err := storetest.Client(h.t).Get(h.t.Context(), "/"+h.t.Name()+"/", prefixOption)
+	r, err := storetest.Client(h.t).Get(h.t.Context(), "/"+h.name+"/", clientv3.WithPrefix())
 	if err != nil {
 		h.t.Fatal(err)
 	}
