@@ -65,7 +65,7 @@ func (r *router) setRoutes(want []vpcnet.RouteEntry) error {
 		return err
 	}
 	for _, e := range extra {
-		e.Dst = toIPNet(toPrefix(e.Dst))
+		e.Dst, e.Flags = toIPNet(toPrefix(e.Dst)), 0
 		if err := r.RouteDel(&e); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("deleting route %s: %w", e, err)
 		}
@@ -101,7 +101,6 @@ func valueOf(h netlink.Route) routeValue {
 	return routeValue{kind: h.Type, link: h.LinkIndex, via: toAddr(h.Gw), src: toAddr(h.Src), scope: h.Scope}
 }
 
-// addRoutes goes by the plan's order, since a gateway needs its link's route.
 func (r *router) addRoutes(want []vpcnet.RouteEntry, missing map[routeKey]routeValue) error {
 	for _, w := range want {
 		v, ok := missing[keyOf(w)]
@@ -112,6 +111,11 @@ func (r *router) addRoutes(want []vpcnet.RouteEntry, missing map[routeKey]routeV
 			Table: int(w.Table), Type: v.kind, Dst: toIPNet(w.Destination), LinkIndex: v.link,
 			Gw: w.Via.AsSlice(), Src: w.Source.AsSlice(), Scope: v.scope, Priority: w.Metric,
 			Protocol: routeProtocol, Family: netlink.FAMILY_V4,
+		}
+		if w.Via.IsValid() {
+			// Without it a gateway would need the route that the kernel made for the
+			// link's address, which may be what was lost.
+			route.Flags = int(netlink.FLAG_ONLINK)
 		}
 		if err := r.RouteReplace(&route); err != nil {
 			return fmt.Errorf("adding route %s: %w", w, err)
