@@ -57,6 +57,7 @@ type Service struct {
 	policies store.Table[policyRecord]
 	keys     store.Table[keyRecord]
 	sessions store.Table[sessionRecord]
+	profiles store.Table[profileRecord]
 
 	// managed holds AWS's policies by ARN; nothing writes it after New.
 	managed map[string]managedPolicy
@@ -98,6 +99,7 @@ func New(c Config) (*Service, error) {
 		policies: store.NewTable[policyRecord](c.Store, "iam/policies"),
 		keys:     store.NewTable[keyRecord](c.Store, "iam/access-keys"),
 		sessions: store.NewTable[sessionRecord](c.Store, "iam/sessions"),
+		profiles: store.NewTable[profileRecord](c.Store, "iam/instance-profiles"),
 	}, nil
 }
 

@@ -56,6 +56,8 @@ type roleRecord struct {
 	Tags        map[string]string `json:"tags,omitempty"`
 	// Service is the service principal of a service-linked role.
 	Service string `json:"service,omitempty"`
+	// Profiles holds the names of the instance profiles that hold the role.
+	Profiles []string `json:"profiles,omitempty"`
 	grants
 }
 

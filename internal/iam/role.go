@@ -100,7 +100,8 @@ func (s *Service) ListRoles(ctx context.Context, in *iam.ListRolesInput) (*iam.L
 	return out, nil
 }
 
-// DeleteRole deletes a role that has no policies left.
+// DeleteRole deletes a role that has no policies left and is in no
+// instance profile.
 func (s *Service) DeleteRole(ctx context.Context, in *iam.DeleteRoleInput) (*iam.DeleteRoleOutput, error) {
 	var c check
 	name := c.name("roleName", in.RoleName, roleNameLimit)
@@ -111,6 +112,9 @@ func (s *Service) DeleteRole(ctx context.Context, in *iam.DeleteRoleInput) (*iam
 		r, err := s.modifiableRoleIn(tx, name)
 		if err != nil {
 			return err
+		}
+		if len(r.Profiles) > 0 {
+			return deleteConflict("Cannot delete entity, must remove roles from instance profile first.")
 		}
 		if err := r.grants.deletable(); err != nil {
 			return err
