@@ -26,11 +26,11 @@ func (c *Codec) Encode(call wire.Call, out any, requestID string) (wire.Response
 	w := &writer{structs: c.structs}
 	w.buf.WriteString("<" + call.Operation + "Response xmlns=\"" + c.namespace + "\">")
 	v := reflect.ValueOf(out).Elem()
-	if len(c.structs[v.Type()]) > 0 {
-		w.open(call.Operation + "Result")
-		w.result(v)
-		w.close(call.Operation + "Result")
-	}
+	// An empty result is written too: the model demands it of some operations
+	// without members, and clients skip it for the others.
+	w.open(call.Operation + "Result")
+	w.result(v)
+	w.close(call.Operation + "Result")
 	w.open("ResponseMetadata")
 	w.element("RequestId", requestID)
 	w.close("ResponseMetadata")
