@@ -65,6 +65,9 @@ type Config struct {
 	MaxLogLine int
 	// Host is what the host can carry.
 	Host Host
+	// RunscFlags are flags of runsc that come after, and so override, the
+	// ones that this package chose.
+	RunscFlags map[string]string
 	// Debug asks for debug logs from containerd and its shims.
 	Debug bool
 }

@@ -59,7 +59,7 @@ func (p *pod) processes() []int {
 func (p *pod) exits() {
 	p.t.Helper()
 	p.eventually("the CRI reports the exit of "+p.name, func(ctx context.Context) bool {
-		status, err := p.runtime.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: p.container})
+		status, err := p.service.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: p.container})
 		return err == nil && status.GetStatus().GetState() == cri.ContainerState_CONTAINER_EXITED
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
@@ -36,7 +38,7 @@ type host struct {
 	cmd      *exec.Cmd
 	lifeline *os.File
 	exited   chan error
-	runtime  cri.RuntimeServiceClient
+	service  cri.RuntimeServiceClient
 	images   cri.ImageServiceClient
 }
 
@@ -73,6 +75,7 @@ func newHost(t *testing.T, snapshotter Snapshotter) *host {
 			CNISocket: filepath.Join(dir, "cni.sock"), Host: facts, Debug: os.Getenv("BERTH_TEST_DEBUG") != "",
 		},
 	}
+	h.config.RunscFlags = testFlags()
 	if err := Write(h.config); err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +84,16 @@ func newHost(t *testing.T, snapshotter Snapshotter) *host {
 	h.start()
 	h.load(guest)
 	return h
+}
+
+// testFlags are flags of runsc to measure: BERTH_TEST_RUNSC_FLAGS="name=value …".
+func testFlags() map[string]string {
+	flags := map[string]string{}
+	for _, field := range strings.Fields(os.Getenv("BERTH_TEST_RUNSC_FLAGS")) {
+		name, value, _ := strings.Cut(field, "=")
+		flags[name] = value
+	}
+	return flags
 }
 
 // buildGuest compiles the guest as the CNI plugin into dir, and returns it.
@@ -122,14 +135,16 @@ func (h *host) start() {
 	h.lifeline, h.exited = writer, make(chan error, 1)
 	go func(cmd *exec.Cmd, exited chan error) { exited <- cmd.Wait() }(h.cmd, h.exited)
 
-	conn, err := grpc.NewClient("unix://"+h.config.Paths.Socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("unix://"+h.config.Paths.Socket,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1, MaxDelay: 20 * time.Millisecond}}))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { conn.Close() })
-	h.runtime, h.images = cri.NewRuntimeServiceClient(conn), cri.NewImageServiceClient(conn)
+	h.service, h.images = cri.NewRuntimeServiceClient(conn), cri.NewImageServiceClient(conn)
 	h.eventually("the CRI is ready", func(ctx context.Context) bool {
-		status, err := h.runtime.Status(ctx, &cri.StatusRequest{})
+		status, err := h.service.Status(ctx, &cri.StatusRequest{})
 		if err != nil {
 			return false
 		}
@@ -327,10 +342,10 @@ func (h *host) run(name, handler string, args ...string) *pod {
 		Linux:        &cri.LinuxPodSandboxConfig{CgroupParent: h.parent + "/pod-" + name},
 	}
 	begin := time.Now()
-	sandbox, err := h.runtime.RunPodSandbox(context.Background(), &cri.RunPodSandboxRequest{Config: p.config, RuntimeHandler: handler})
+	sandbox, err := h.service.RunPodSandbox(context.Background(), &cri.RunPodSandboxRequest{Config: p.config, RuntimeHandler: handler})
 	if err != nil {
 		h.t.Errorf("running sandbox %s: %v", name, err)
-		return nil
+		runtime.Goexit() // Fatal is for the test's own goroutine only
 	}
 	p.sandbox, p.sandboxTook = sandbox.GetPodSandboxId(), time.Since(begin)
 	p.addContainer(args...)
@@ -342,7 +357,7 @@ func (p *pod) addContainer(args ...string) {
 	p.t.Helper()
 	p.containerNames++
 	name := fmt.Sprintf("guest%d", p.containerNames)
-	created, err := p.runtime.CreateContainer(context.Background(), &cri.CreateContainerRequest{
+	created, err := p.service.CreateContainer(context.Background(), &cri.CreateContainerRequest{
 		PodSandboxId: p.sandbox, SandboxConfig: p.config,
 		Config: &cri.ContainerConfig{
 			Metadata: &cri.ContainerMetadata{Name: name}, Image: &cri.ImageSpec{Image: guestImage},
@@ -356,7 +371,7 @@ func (p *pod) addContainer(args ...string) {
 	}
 	p.container = created.GetContainerId()
 	begin := time.Now()
-	if _, err := p.runtime.StartContainer(context.Background(), &cri.StartContainerRequest{ContainerId: p.container}); err != nil {
+	if _, err := p.service.StartContainer(context.Background(), &cri.StartContainerRequest{ContainerId: p.container}); err != nil {
 		p.t.Errorf("starting a container of %s: %v", p.name, err)
 	}
 	p.startTook = time.Since(begin)
@@ -367,7 +382,7 @@ func (p *pod) exec(command ...string) string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	result, err := p.runtime.ExecSync(ctx, &cri.ExecSyncRequest{ContainerId: p.container, Cmd: command, Timeout: 30})
+	result, err := p.service.ExecSync(ctx, &cri.ExecSyncRequest{ContainerId: p.container, Cmd: command, Timeout: 30})
 	if err != nil {
 		p.t.Errorf("executing %v in %s: %v", command, p.name, err)
 		return ""
@@ -380,7 +395,7 @@ func (p *pod) exec(command ...string) string {
 
 func (p *pod) status() *cri.ContainerStatus {
 	p.t.Helper()
-	status, err := p.runtime.ContainerStatus(context.Background(), &cri.ContainerStatusRequest{ContainerId: p.container})
+	status, err := p.service.ContainerStatus(context.Background(), &cri.ContainerStatusRequest{ContainerId: p.container})
 	if err != nil {
 		p.t.Errorf("reading the status of %s: %v", p.name, err)
 		return nil
@@ -398,16 +413,17 @@ func (p *pod) remove() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if _, err := p.runtime.StopContainer(ctx, &cri.StopContainerRequest{ContainerId: p.container, Timeout: 10}); err != nil {
+	if _, err := p.service.StopContainer(ctx, &cri.StopContainerRequest{ContainerId: p.container, Timeout: 10}); err != nil {
 		p.t.Errorf("stopping the container of %s: %v", p.name, err)
 	}
-	if _, err := p.runtime.RemoveContainer(ctx, &cri.RemoveContainerRequest{ContainerId: p.container}); err != nil {
+	if _, err := p.service.RemoveContainer(ctx, &cri.RemoveContainerRequest{ContainerId: p.container}); err != nil {
 		p.t.Errorf("removing the container of %s: %v", p.name, err)
 	}
-	if _, err := p.runtime.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: p.sandbox}); err != nil {
+	if _, err := p.service.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: p.sandbox}); err != nil {
 		p.t.Errorf("stopping sandbox %s: %v", p.name, err)
 	}
-	if _, err := p.runtime.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: p.sandbox}); err != nil {
+	if _, err := p.service.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: p.sandbox}); err != nil {
 		p.t.Errorf("removing sandbox %s: %v", p.name, err)
 	}
+	p.eventually("no process of "+p.name+" is left", func(context.Context) bool { return len(p.processes()) == 0 })
 }

@@ -9,8 +9,8 @@ import (
 
 // mountPoint is what CleanUp wants to know of a line of mountinfo.
 type mountPoint struct {
-	// root is the folder of the file system that is mounted; point is where.
-	root, point string
+	// point is where the file system is mounted.
+	point string
 	// kind is the file system's type, options are its own ("lowerdir=…").
 	kind, options string
 }
@@ -36,7 +36,6 @@ func parseMounts(text string) []mountPoint {
 			continue
 		}
 		mounts = append(mounts, mountPoint{
-			root:    unescape(head[3]),
 			point:   unescape(head[4]),
 			kind:    tail[0],
 			options: unescape(tail[2]),

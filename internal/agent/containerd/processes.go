@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -14,11 +13,10 @@ import (
 
 // process is what tells whose a process is.
 type process struct {
-	pid  int
 	args []string
-	cwd  string
-	// root is the mount that the process has as /, where it is not the host's.
-	root mountPoint
+	// rootOptions are the options of the mount that the process has as /,
+	// where its mounts are not the host's.
+	rootOptions string
 }
 
 // killAll kills every process of the containerd with these paths, and every
@@ -88,13 +86,14 @@ func ownProcesses(paths Paths, groups []string) ([]int, error) {
 // owns reports whether a process belongs to the containerd with these paths:
 //
 //	containerd           --config <config>
-//	shims                -address <socket>, in a bundle
+//	shims                -address <socket>
 //	runsc and sandboxes  --root=<runsc root>/<namespace>
-//	containers of runc   their / is a snapshot
+//	runc                 --root <runc root>/<namespace>
+//	containers of runc   their / is an overlay whose upper folder is a snapshot
+//
+// What a container of runc started, and a container on native snapshots, is
+// told by its cgroup instead.
 func (p Paths) owns(proc process) bool {
-	if belowAny(proc.cwd, []string{p.State}) {
-		return true
-	}
 	for i, arg := range proc.args {
 		if root, ok := strings.CutPrefix(arg, "--root="); ok && belowAny(root, []string{p.RunscRoot}) {
 			return true
@@ -117,28 +116,22 @@ func (p Paths) owns(proc process) bool {
 			}
 		}
 	}
-	for option := range strings.SplitSeq(proc.root.options, ",") {
+	for option := range strings.SplitSeq(proc.rootOptions, ",") {
 		upper, ok := strings.CutPrefix(option, "upperdir=")
 		if ok && belowAny(upper, []string{p.Root}) {
 			return true
 		}
 	}
-	// A native snapshot is a bind mount: its root is named within the file
-	// system, whose own mount point may be any folder above.
-	_, inside, ok := strings.Cut(proc.root.root, filepath.Join("/", filepath.Base(p.Root), "io.containerd.snapshotter.v1.native")+"/")
-	return ok && strings.HasSuffix(p.Root, strings.TrimSuffix(proc.root.root, "/io.containerd.snapshotter.v1.native/"+inside))
+	return false
 }
 
 // readProcess reads what can be read of a process; one that has ended, or is
 // the kernel's, has nothing.
 func readProcess(pid int) process {
-	proc := process{pid: pid}
+	var proc process
 	dir := "/proc/" + strconv.Itoa(pid)
 	if data, err := os.ReadFile(dir + "/cmdline"); err == nil && len(data) > 0 {
 		proc.args = strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")
-	}
-	if cwd, err := os.Readlink(dir + "/cwd"); err == nil {
-		proc.cwd = cwd
 	}
 	own, _ := os.Readlink(dir + "/ns/mnt")
 	host, _ := os.Readlink("/proc/self/ns/mnt")
@@ -151,7 +144,7 @@ func readProcess(pid int) process {
 	}
 	for _, mount := range mounts {
 		if mount.point == "/" {
-			proc.root = mount
+			proc.rootOptions = mount.options
 		}
 	}
 	return proc

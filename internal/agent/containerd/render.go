@@ -141,13 +141,19 @@ func runtimeTable(c Config) table {
 // starts; DESIGN.md says what each flag was measured to do.
 func runscTable(c Config) table {
 	flags := table{
-		"platform": "systrap",
+		"platform":      "systrap",
+		"net-raw":       "true",
+		"allow-suid":    "true",
+		"host-settings": "ignore",
 	}
 	level := "info"
 	if c.Debug {
 		level = "debug"
 		flags["debug"] = "true"
 		flags["debug-log"] = c.Paths.RunscRoot + "/log/%ID%/"
+	}
+	for flag, value := range c.RunscFlags {
+		flags[flag] = value
 	}
 	return table{
 		"binary_name":  c.Programs.Runsc,
