@@ -3,7 +3,9 @@ package ec2_test
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -115,4 +117,39 @@ func (r *random) Read(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.r.Read(p)
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+// snapshot is what every description answers, as one text; a group that a
+// refused delete closes and opens again is the same group.
+func snapshot(c *cloud) string {
+	c.t.Helper()
+	var all []any
+	vpcs := must(c, c.DescribeVpcs, ec2.DescribeVpcsInput{})
+	all = append(all, vpcs,
+		must(c, c.DescribeSubnets, ec2.DescribeSubnetsInput{}),
+		must(c, c.DescribeInternetGateways, ec2.DescribeInternetGatewaysInput{}),
+		must(c, c.DescribeAddresses, ec2.DescribeAddressesInput{}),
+		must(c, c.DescribeNatGateways, ec2.DescribeNatGatewaysInput{}),
+		must(c, c.DescribeRouteTables, ec2.DescribeRouteTablesInput{}),
+		must(c, c.DescribeSecurityGroups, ec2.DescribeSecurityGroupsInput{}),
+		must(c, c.DescribeSecurityGroupRules, ec2.DescribeSecurityGroupRulesInput{}),
+		must(c, c.DescribeNetworkInterfaces, ec2.DescribeNetworkInterfacesInput{}),
+		must(c, c.DescribeTags, ec2.DescribeTagsInput{}))
+	for _, v := range vpcs.Vpcs {
+		n, err := c.Network(c.ctx, v.VpcId)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		n.Generation = 0
+		all = append(all, n)
+	}
+	b, err := json.Marshal(all)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(b)
 }

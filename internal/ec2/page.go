@@ -81,8 +81,6 @@ func page[T any](items []T, q query, idOf func(T) string) ([]T, string, error) {
 		return nil, "", invalidValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value greater than 5.", limit)
 	case limit > 1000:
 		return nil, "", invalidValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value less than 1000.", limit)
-	case len(q.ids) > 0:
-		return nil, "", fault.New(400, "InvalidParameterCombination", "The parameter MaxResults cannot be used with a list of identifiers in the same request")
 	case len(items) <= limit:
 		return items, "", nil
 	}
