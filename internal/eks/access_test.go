@@ -67,6 +67,27 @@ func TestAccessEntries(t *testing.T) {
 	h.refused(remove, 404, "ResourceNotFoundException", "The specified principalArn could not be found.")
 }
 
+func TestNothingIsLeftOfACluster(t *testing.T) {
+	h := newHarness(t)
+	token := aws.String("once")
+	h.active("demo", access(types.AuthenticationModeApi, true), func(in *sdk.CreateClusterInput) { in.ClientRequestToken = token })
+	if _, err := h.CreateAccessEntry(h.ctx, &sdk.CreateAccessEntryInput{ClusterName: aws.String("demo"), PrincipalArn: aws.String(podRole), ClientRequestToken: token}); err != nil {
+		t.Fatal(err)
+	}
+	h.activeProfile("demo", "fp", func(in *sdk.CreateFargateProfileInput) { in.ClientRequestToken = token })
+	if _, err := h.DeleteFargateProfile(h.ctx, &sdk.DeleteFargateProfileInput{ClusterName: aws.String("demo"), FargateProfileName: aws.String("fp")}); err != nil {
+		t.Fatal(err)
+	}
+	h.settleProfile("demo", "fp", "")
+	if _, err := h.DeleteCluster(h.ctx, &sdk.DeleteClusterInput{Name: aws.String("demo")}); err != nil {
+		t.Fatal(err)
+	}
+	h.settleCluster("demo", "")
+	if diff := cmp.Diff(map[string]string{"/" + t.Name() + "/eks/index/clusters": `{"VPCs":{}}`}, h.records()); diff != "" {
+		t.Errorf("records (-want +got)\n%s", diff)
+	}
+}
+
 func TestCreateAccessEntryRefusals(t *testing.T) {
 	h := newHarness(t)
 	h.active("demo", access(types.AuthenticationModeApi, true))

@@ -155,6 +155,13 @@ func (s *Service) dropCluster(ctx context.Context, seen Cluster) error {
 		if err != nil {
 			return err
 		}
+		entries, err := s.entriesIn(tx, c.Name)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries.Entries {
+			s.forget(tx, e.Request)
+		}
 		delete(index.VPCs, c.Name)
 		if err := s.index.PutIn(tx, indexKey, index); err != nil {
 			return err
