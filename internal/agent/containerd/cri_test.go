@@ -1,9 +1,16 @@
 package containerd
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 func TestLivePod(t *testing.T) {
@@ -31,6 +38,7 @@ func TestLivePod(t *testing.T) {
 				if !strings.Contains(name, test.kernel) {
 					t.Errorf("uname in the sandbox answers %q, want %q in it", name, test.kernel)
 				}
+				p.hasStreams()
 				begin = time.Now()
 				p.remove()
 				t.Logf("RunPodSandbox %v, StartContainer %v, ExecSync %v, stop and remove %v; kernel %s",
@@ -42,4 +50,55 @@ func TestLivePod(t *testing.T) {
 		})
 	}
 	h.t = t
+}
+
+// hasStreams asks for an exec stream, which must be served on the loopback.
+func (p *pod) hasStreams() {
+	p.t.Helper()
+	answer, err := p.service.Exec(context.Background(), &cri.ExecRequest{ContainerId: p.container, Cmd: []string{"/guest", "uname"}, Stdout: true})
+	if err != nil {
+		p.t.Errorf("asking for an exec stream of %s: %v", p.name, err)
+		return
+	}
+	at, err := url.Parse(answer.GetUrl())
+	if err != nil {
+		p.t.Errorf("the exec stream of %s is at %q: %v", p.name, answer.GetUrl(), err)
+		return
+	}
+	conn, err := net.Dial("tcp", at.Host)
+	if err != nil || at.Hostname() != "127.0.0.1" {
+		p.t.Errorf("the exec stream of %s is at %q: %v", p.name, answer.GetUrl(), err)
+		return
+	}
+	conn.Close()
+}
+
+func TestLiveDialSandbox(t *testing.T) {
+	h := newHost(t, Overlay)
+	p := h.run("serving", "runsc", "serve", "8080")
+	p.eventually("the guest listens", func(context.Context) bool { return strings.Contains(p.log(), "started") })
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	dial := func(port uint16) (string, error) {
+		conn, err := DialSandbox(ctx, h.config.Paths, h.config.Programs.Runsc, "", p.sandbox, port)
+		if err != nil {
+			return "", err
+		}
+		defer conn.Close()
+		fmt.Fprintln(conn, "sandbox")
+		answer, err := io.ReadAll(conn)
+		return string(answer), err
+	}
+	begin := time.Now()
+	if answer, err := dial(8080); err != nil || answer != "hello sandbox\n" {
+		t.Errorf("the guest answers %q, %v", answer, err)
+	}
+	t.Logf("dialled and answered in %v", time.Since(begin))
+	if answer, err := dial(8081); answer != "" {
+		t.Errorf("a port where nothing listens answers %q, %v", answer, err)
+	}
+	p.remove()
+	if _, err := dial(8080); err == nil {
+		t.Error("a removed sandbox was dialled")
+	}
 }

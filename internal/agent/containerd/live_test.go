@@ -49,6 +49,9 @@ func newHost(t *testing.T, snapshotter Snapshotter) *host {
 	if os.Getuid() != 0 {
 		t.Skip("needs root: it starts containers")
 	}
+	if testing.Short() {
+		t.Skip("starts containers, which -short leaves out")
+	}
 	bin, err := filepath.Abs("../../../bin")
 	if err != nil {
 		t.Fatal(err)

@@ -138,7 +138,7 @@ func runtimeTable(c Config) table {
 }
 
 // runscTable configures gVisor's shim and the flags of every runsc that it
-// starts; DESIGN.md says what each flag was measured to do.
+// starts; DESIGN.md has the reasons and measurements.
 func runscTable(c Config) table {
 	flags := table{
 		"platform":      "systrap",

@@ -2,8 +2,10 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -27,6 +29,8 @@ func main() {
 		signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 		<-stop
 		fmt.Println("guest stopped")
+	case "serve":
+		serve(os.Args[2])
 	case "uname":
 		uname()
 	case "exit":
@@ -48,6 +52,25 @@ func main() {
 			kept = append(kept, block)
 		}
 		fmt.Println("allocated", len(kept))
+	}
+}
+
+// serve greets on a loopback port, and echoes one line.
+func serve(port string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("guest started")
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		line, _ := bufio.NewReader(conn).ReadString('\n')
+		fmt.Fprintf(conn, "hello %s", line)
+		conn.Close()
 	}
 }
 
