@@ -33,13 +33,13 @@ const attached = "attached"
 // Attach connects a pod's namespace to a port of a plan that was Set: the pod
 // gets a link with the interface's address and a default route. It may be
 // repeated; a pod in another namespace takes the port over.
-func (d *Driver) Attach(_ context.Context, p vpcnet.Port, podNamespace, podLink string) (Attachment, error) {
+func (d *Driver) Attach(ctx context.Context, p vpcnet.Port, podNamespace, podLink string) (Attachment, error) {
 	defer d.lock(p.Namespace)()
 	a := Attachment{
 		PodLink: podLink, RouterLink: p.Link, MAC: p.MAC,
 		Address: hostPrefix(p.IP), Gateway: vpcnet.Gateway, MTU: p.MTU,
 	}
-	if err := attach(p, podNamespace, podLink); err != nil {
+	if err := attach(ctx, p, podNamespace, podLink); err != nil {
 		return Attachment{}, fmt.Errorf("attaching interface %s to %s: %w", p.Interface, podNamespace, err)
 	}
 	return a, nil
@@ -64,7 +64,7 @@ func notHost(ns *os.File) error {
 	return nil
 }
 
-func attach(p vpcnet.Port, podNamespace, podLink string) error {
+func attach(ctx context.Context, p vpcnet.Port, podNamespace, podLink string) error {
 	ns, err := openNamespace(p.Namespace)
 	if err != nil {
 		return err
@@ -97,18 +97,21 @@ func attach(p vpcnet.Port, podNamespace, podLink string) error {
 			return err
 		}
 	}
-	if err := r.setPort(l, p); err != nil {
+	if err := r.setPortLinks([]portLink{{p, l}}); err != nil {
 		return err
 	}
-	if err := r.setPortRoute(p); err != nil {
+	if err := r.setPortRoute(l, p); err != nil {
+		return err
+	}
+	if err := errors.Join(awaitUp(ctx, r.Handle, p.Link), awaitUp(ctx, pod, podLink)); err != nil {
 		return err
 	}
 	return setLink(r.Handle, l, 0, attached)
 }
 
-func (r *router) setPortRoute(p vpcnet.Port) error {
+func (r *router) setPortRoute(l netlink.Link, p vpcnet.Port) error {
 	want := []vpcnet.RouteEntry{p.PortRoute()}
-	missing, err := r.wantedRoutes(want)
+	missing, err := wantedRoutes(linkIndices([]netlink.Link{l}), want)
 	if err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func setPod(h *netlink.Handle, ns *os.File, p vpcnet.Port, name string, routerMA
 		return err
 	}
 	gateway := netlink.Neigh{IP: vpcnet.Gateway.AsSlice(), HardwareAddr: routerMAC}
-	if err := setNeighbour(h, l, gateway); err != nil {
+	if err := setNeighbour(h, l, nil, gateway); err != nil {
 		return err
 	}
 	index := l.Attrs().Index

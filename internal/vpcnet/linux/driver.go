@@ -90,6 +90,9 @@ func (d *Driver) Set(ctx context.Context, p vpcnet.Plan) error {
 	if err := r.set(p); err != nil {
 		return fmt.Errorf("setting up namespace %s: %w", p.Namespace, err)
 	}
+	if err := awaitUplink(ctx, r, p.Host.Link); err != nil {
+		return fmt.Errorf("setting up namespace %s: %w", p.Namespace, err)
+	}
 	if err := d.setRuleset(ctx, ns, vpcnet.TableName, p.Ruleset); err != nil {
 		return fmt.Errorf("setting up namespace %s: %w", p.Namespace, err)
 	}

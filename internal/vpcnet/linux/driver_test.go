@@ -3,11 +3,14 @@ package linux
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -95,7 +98,7 @@ func newSmallWorld(s *stage) *smallWorld {
 // in is the same world, reporting to a subtest.
 func (w *smallWorld) in(t *testing.T) *smallWorld {
 	stage, world := *w.stage, *w
-	stage.T = t
+	stage.TB = t
 	world.stage = &stage
 	return &world
 }
@@ -458,5 +461,46 @@ func TestDialRefusesNames(t *testing.T) {
 	}
 	if _, err := s.d.Dial(t.Context(), "gone", "tcp", "127.0.0.1:80"); !errors.Is(err, ErrNoNamespace) {
 		t.Errorf("dialing in no namespace: %v", err)
+	}
+}
+
+// TestServices has kube-proxy's place taken by a table of its name that
+// translates one service address.
+func TestServices(t *testing.T) {
+	w := newSmallWorld(newStage(t))
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(`table ip kube-proxy {
+		chain services { ip daddr 172.20.0.10 tcp dport 53 dnat to 10.0.2.20:80; }
+		chain prerouting { type nat hook prerouting priority dstnat; jump services; }
+		chain output { type nat hook output priority -100; jump services; }
+	}`)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	w.check(w.d.Start(w.p.Namespace, cmd))
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("nft: %v: %s", err, &stderr)
+	}
+	w.wantAnswer(w.a, "172.20.0.10:53", "app saw 10.0.1.10")
+	w.wantAnswer(w.p.Namespace, "172.20.0.10:53", "app saw 10.0.0.1")
+	w.wantError(w.a, "172.20.0.11:53", unix.EHOSTUNREACH)
+	w.set(w.n)
+	w.wantAnswer(w.a, "172.20.0.10:53", "app saw 10.0.1.10")
+}
+
+func TestStartKeepsMounts(t *testing.T) {
+	s := newStage(t)
+	p := s.set(s.network("vpc-1"))
+	cmd := exec.Command("sh", "-c", "readlink /proc/self/ns/net /proc/self/ns/mnt")
+	var out strings.Builder
+	cmd.Stdout = &out
+	s.check(s.d.Start(p.Namespace, cmd))
+	s.check(cmd.Wait())
+	info, err := os.Stat(namespacePath(p.Namespace))
+	s.check(err)
+	mnt, err := os.Readlink("/proc/self/ns/mnt")
+	s.check(err)
+	want := fmt.Sprintf("net:[%d]\n%s\n", info.Sys().(*syscall.Stat_t).Ino, mnt)
+	if out.String() != want {
+		t.Errorf("the child is in %q, want %q", out.String(), want)
 	}
 }

@@ -199,3 +199,28 @@ func transitUsers() (map[netip.Prefix]string, error) {
 	}
 	return used, nil
 }
+
+// HostMTU is the MTU of the link by which the host reaches the internet;
+// vpcnet.DefaultMTU if it has none. An uplink with a larger one loses packets.
+func (d *Driver) HostMTU() (int, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return 0, fmt.Errorf("opening netlink: %w", err)
+	}
+	defer h.Close()
+	routes, err := h.RouteList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return 0, fmt.Errorf("listing routes: %w", err)
+	}
+	for _, r := range routes {
+		if toPrefix(r.Dst).Bits() != 0 || r.LinkIndex == 0 {
+			continue
+		}
+		l, err := h.LinkByIndex(r.LinkIndex)
+		if err != nil {
+			return 0, fmt.Errorf("finding the link of the default route: %w", err)
+		}
+		return l.Attrs().MTU, nil
+	}
+	return vpcnet.DefaultMTU, nil
+}

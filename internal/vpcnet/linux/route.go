@@ -39,8 +39,17 @@ type routeValue struct {
 	scope netlink.Scope
 }
 
-func (r *router) setRoutes(want []vpcnet.RouteEntry) error {
-	missing, err := r.wantedRoutes(want)
+// linkIndices are the kernel's numbers of links by name.
+func linkIndices(links []netlink.Link) map[string]int {
+	indices := make(map[string]int, len(links))
+	for _, l := range links {
+		indices[l.Attrs().Name] = l.Attrs().Index
+	}
+	return indices
+}
+
+func (r *router) setRoutes(links map[string]int, want []vpcnet.RouteEntry) error {
+	missing, err := wantedRoutes(links, want)
 	if err != nil {
 		return err
 	}
@@ -73,19 +82,11 @@ func (r *router) setRoutes(want []vpcnet.RouteEntry) error {
 	return nil
 }
 
-func (r *router) wantedRoutes(want []vpcnet.RouteEntry) (map[routeKey]routeValue, error) {
-	links, err := r.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("listing links: %w", err)
-	}
-	index := map[string]int{"": 0}
-	for _, l := range links {
-		index[l.Attrs().Name] = l.Attrs().Index
-	}
+func wantedRoutes(links map[string]int, want []vpcnet.RouteEntry) (map[routeKey]routeValue, error) {
 	out := make(map[routeKey]routeValue, len(want))
 	for _, w := range want {
-		link, ok := index[w.Link]
-		if !ok {
+		link, ok := links[w.Link]
+		if !ok && w.Link != "" {
 			return nil, fmt.Errorf("adding route %s: no link %s", w, w.Link)
 		}
 		out[keyOf(w)] = routeValue{

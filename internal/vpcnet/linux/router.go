@@ -39,7 +39,11 @@ func (r *router) set(p vpcnet.Plan) error {
 			return err
 		}
 	}
-	ports, err := r.setPorts(p.Ports)
+	links, err := r.LinkList()
+	if err != nil {
+		return fmt.Errorf("listing links: %w", err)
+	}
+	ports, err := r.setPorts(links, p.Ports)
 	if err != nil {
 		return err
 	}
@@ -47,7 +51,7 @@ func (r *router) set(p vpcnet.Plan) error {
 	for _, port := range ports {
 		want = append(want, port.PortRoute())
 	}
-	if err := r.setRoutes(want); err != nil {
+	if err := r.setRoutes(linkIndices(links), want); err != nil {
 		return err
 	}
 	return r.setRules(p.Rules)
@@ -69,57 +73,89 @@ func (r *router) setOwnLink(name string, mtu int, addresses []vpcnet.Address) er
 
 // setPorts corrects the ports that exist, deletes those that are not declared,
 // and returns the declared ones that exist.
-func (r *router) setPorts(declared []vpcnet.Port) ([]vpcnet.Port, error) {
-	links, err := r.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("listing links: %w", err)
-	}
+func (r *router) setPorts(links []netlink.Link, declared []vpcnet.Port) ([]vpcnet.Port, error) {
 	byLink := map[string]vpcnet.Port{}
 	for _, p := range declared {
 		byLink[p.Link] = p
 	}
-	var present []vpcnet.Port
+	var present []portLink
+	var ports []vpcnet.Port
 	for _, l := range links {
 		name := l.Attrs().Name
-		port, ok := byLink[name]
-		switch {
-		case ok:
-			if err := r.setPort(l, port); err != nil {
-				return nil, err
-			}
-			present = append(present, port)
-		case vpcnet.IsPortLink(name):
-			if err := r.LinkDel(l); err != nil && !errors.Is(err, unix.ENODEV) {
-				return nil, fmt.Errorf("deleting link %s: %w", name, err)
-			}
+		if port, ok := byLink[name]; ok {
+			present = append(present, portLink{port, l})
+			ports = append(ports, port)
+			continue
+		}
+		if !vpcnet.IsPortLink(name) {
+			continue
+		}
+		if err := r.LinkDel(l); err != nil && !errors.Is(err, unix.ENODEV) {
+			return nil, fmt.Errorf("deleting link %s: %w", name, err)
 		}
 	}
-	return present, nil
+	return ports, r.setPortLinks(present)
 }
 
-// setPort makes the router's end of a port right, but for its route.
-func (r *router) setPort(l netlink.Link, p vpcnet.Port) error {
-	if err := inside(r.ns, func() error { return setSysctls(p.Sysctls()) }); err != nil {
+// portLink is a port and the router's end of its link.
+type portLink struct {
+	vpcnet.Port
+	link netlink.Link
+}
+
+// setPortLinks makes the router's ends of ports right, but for their routes. It
+// lists addresses and neighbours once for all of them: the kernel can only list
+// those of all links.
+func (r *router) setPortLinks(ports []portLink) error {
+	if len(ports) == 0 {
+		return nil
+	}
+	var sysctls []vpcnet.Sysctl
+	for _, p := range ports {
+		sysctls = append(sysctls, p.Sysctls()...)
+	}
+	if err := inside(r.ns, func() error { return setSysctls(sysctls) }); err != nil {
 		return err
 	}
+	addrs, err := r.AddrList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return fmt.Errorf("listing addresses: %w", err)
+	}
+	neighs, err := r.NeighList(0, netlink.FAMILY_V4)
+	if err != nil {
+		return fmt.Errorf("listing neighbours: %w", err)
+	}
+	addrsOf, neighsOf := map[int][]netlink.Addr{}, map[int][]netlink.Neigh{}
+	for _, a := range addrs {
+		addrsOf[a.LinkIndex] = append(addrsOf[a.LinkIndex], a)
+	}
+	for _, n := range neighs {
+		neighsOf[n.LinkIndex] = append(neighsOf[n.LinkIndex], n)
+	}
+	for _, p := range ports {
+		index := p.link.Attrs().Index
+		if err := r.setPortLink(p, addrsOf[index], neighsOf[index]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *router) setPortLink(p portLink, addrs []netlink.Addr, neighs []netlink.Neigh) error {
 	gateway := vpcnet.Address{Link: p.Link, Prefix: hostPrefix(vpcnet.Gateway), Scope: vpcnet.ScopeLink}
-	if err := setAddresses(r.Handle, l, []vpcnet.Address{gateway}); err != nil {
+	if err := changeAddresses(r.Handle, p.link, addrs, []vpcnet.Address{gateway}); err != nil {
 		return err
 	}
-	if err := setLink(r.Handle, l, p.MTU, ""); err != nil {
+	if err := setLink(r.Handle, p.link, p.MTU, ""); err != nil {
 		return err
 	}
-	return setNeighbour(r.Handle, l, netlink.Neigh{IP: p.IP.AsSlice(), HardwareAddr: p.MAC})
+	return setNeighbour(r.Handle, p.link, neighs, netlink.Neigh{IP: p.IP.AsSlice(), HardwareAddr: p.MAC})
 }
 
 // setNeighbour pins the hardware address of an IP address, so that the first
-// packet waits for no answer.
-func setNeighbour(h *netlink.Handle, l netlink.Link, n netlink.Neigh) error {
+// packet waits for no answer. have are the link's neighbours.
+func setNeighbour(h *netlink.Handle, l netlink.Link, have []netlink.Neigh, n netlink.Neigh) error {
 	n.LinkIndex, n.Family, n.State = l.Attrs().Index, netlink.FAMILY_V4, netlink.NUD_PERMANENT
-	have, err := h.NeighList(n.LinkIndex, n.Family)
-	if err != nil {
-		return fmt.Errorf("listing neighbours of %s: %w", l.Attrs().Name, err)
-	}
 	for _, o := range have {
 		if o.IP.Equal(n.IP) && o.State == n.State && o.HardwareAddr.String() == n.HardwareAddr.String() {
 			return nil

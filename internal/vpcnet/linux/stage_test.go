@@ -26,12 +26,11 @@ const internetAddress = "203.0.113.2"
 
 // stage is a host with an internet, a driver and one VPC that is set up.
 type stage struct {
-	*testing.T
-	d    *Driver
-	plan vpcnet.Plan
+	testing.TB
+	d *Driver
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t testing.TB) *stage {
 	t.Helper()
 	if cannotStage != "" {
 		t.Skip("skipped: " + cannotStage)
@@ -40,7 +39,7 @@ func newStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{T: t, d: d}
+	s := &stage{TB: t, d: d}
 	s.makeInternet()
 	t.Cleanup(func() {
 		if err := d.CleanUp(context.Background(), instance); err != nil {
@@ -78,6 +77,8 @@ func (s *stage) makeInternet() {
 		s.check(setAddresses(end.h, end.l, []vpcnet.Address{
 			{Link: "wan", Prefix: netip.MustParsePrefix(end.addr), Scope: vpcnet.ScopeGlobal}}))
 	}
+	s.check(awaitUp(s.Context(), h, "wan"))
+	s.check(awaitUp(s.Context(), inner, "wan"))
 	lo, err := h.LinkByName("lo")
 	s.check(err)
 	s.check(setLink(h, lo, 0, ""))

@@ -2,10 +2,12 @@ package linux
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -48,6 +50,15 @@ func setUplink(p vpcnet.Plan, ns *os.File) error {
 	}
 	want := []vpcnet.Address{{Link: p.Host.Link, Prefix: p.Host.Address, Scope: vpcnet.ScopeGlobal}}
 	return setAddresses(h, link, want)
+}
+
+func awaitUplink(ctx context.Context, r *router, hostLink string) error {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return fmt.Errorf("opening netlink: %w", err)
+	}
+	defer h.Close()
+	return errors.Join(awaitUp(ctx, h, hostLink), awaitUp(ctx, r.Handle, vpcnet.UplinkLink))
 }
 
 // pair is a veth: name on the handle's side, peer in another namespace.
@@ -133,6 +144,30 @@ func setLink(h *netlink.Handle, l netlink.Link, mtu int, alias string) error {
 	return nil
 }
 
+// awaitUp waits until a link whose two ends were brought up really sends. The
+// kernel finishes that on its own time, and drops what comes before: the first
+// connection would stall for a second. Its operational state tells.
+func awaitUp(ctx context.Context, h *netlink.Handle, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		l, err := h.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("finding link %s: %w", name, err)
+		}
+		if l.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for link %s to come up: %w", name, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
 var scopes = map[vpcnet.Scope]netlink.Scope{
 	vpcnet.ScopeGlobal: netlink.SCOPE_UNIVERSE,
 	vpcnet.ScopeLink:   netlink.SCOPE_LINK,
@@ -147,6 +182,12 @@ func setAddresses(h *netlink.Handle, l netlink.Link, want []vpcnet.Address) erro
 	if err != nil {
 		return fmt.Errorf("listing addresses of %s: %w", name, err)
 	}
+	return changeAddresses(h, l, have, want)
+}
+
+// changeAddresses is setAddresses for a link that has these.
+func changeAddresses(h *netlink.Handle, l netlink.Link, have []netlink.Addr, want []vpcnet.Address) error {
+	name := l.Attrs().Name
 	missing := map[netip.Prefix]netlink.Scope{}
 	for _, w := range want {
 		missing[w.Prefix] = scopes[w.Scope]
