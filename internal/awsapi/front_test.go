@@ -149,30 +149,44 @@ func (d *domain) services() []awsapi.Service {
 // door is a running front door.
 type door struct {
 	*domain
-	url    string
-	config aws.Config
-	log    *bytes.Buffer
-	access []awsapi.Access
-	deny   string
+	handler http.Handler
+	url     string
+	config  aws.Config
+	log     *bytes.Buffer
+	access  []awsapi.Access
+	deny    string
+}
+
+// config allows everything and logs nothing.
+func config(services []awsapi.Service) awsapi.Config {
+	return awsapi.Config{
+		Services: services, Keys: fakeKeys{}, Clock: clock.RealClock{}, IDs: id.Source{Random: rand.Reader}, Region: region,
+		Log:        slog.New(slog.DiscardHandler),
+		Authorizer: awsapi.AuthorizerFunc(func(context.Context, awsapi.Access) error { return nil }),
+	}
 }
 
 func open(t testing.TB) *door {
 	t.Helper()
 	d := &door{domain: &domain{}, log: &bytes.Buffer{}}
-	h, err := awsapi.New(awsapi.Config{
-		Services: d.services(), Keys: fakeKeys{}, Clock: clock.RealClock{}, IDs: id.Source{Random: rand.Reader}, Region: region,
-		Log: slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Authorizer: awsapi.AuthorizerFunc(func(_ context.Context, a awsapi.Access) error {
-			d.access = append(d.access, a)
-			if a.Action == d.deny {
-				return &awsapi.Denied{Reason: "because no identity-based policy allows the " + a.Action + " action"}
-			}
-			return nil
-		}),
+	level := slog.LevelDebug
+	if _, bench := t.(*testing.B); bench {
+		level = slog.LevelInfo
+	}
+	cfg := config(d.services())
+	cfg.Log = slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: level}))
+	cfg.Authorizer = awsapi.AuthorizerFunc(func(_ context.Context, a awsapi.Access) error {
+		d.access = append(d.access[max(0, len(d.access)-9):], a)
+		if a.Action == d.deny {
+			return &awsapi.Denied{Reason: "because no identity-based policy allows the " + a.Action + " action"}
+		}
+		return nil
 	})
+	h, err := awsapi.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.handler = h
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	d.url = server.URL
