@@ -7,7 +7,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -157,7 +156,7 @@ func (s *Service) planCluster(ctx context.Context, in *eks.CreateClusterInput, o
 	if err := s.applyNetwork(ctx, &c, in, on); err != nil {
 		return Cluster{}, err
 	}
-	c.ID = strings.ToLower(s.ids.Hex(32))
+	c.ID = s.ids.Hex(32)
 	c.OIDCID = s.ids.UpperHex(32)
 	c.Issuer = s.issuer(c.OIDCID)
 	return c, nil
