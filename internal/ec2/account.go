@@ -34,7 +34,7 @@ func (s *Service) DescribeAccountAttributes(_ context.Context, in *DescribeAccou
 	if err := refuseDryRun(in.DryRun); err != nil {
 		return nil, err
 	}
-	addresses := strconv.Itoa(len(elasticBlocks) * 256)
+	addresses := strconv.Itoa(len(elasticBlocks) * hostsPerBlock)
 	all := []AccountAttribute{}
 	names := []string{}
 	for _, a := range [][2]string{

@@ -30,6 +30,22 @@ var elasticBlocks = []netip.Prefix{
 	netip.MustParsePrefix("192.0.2.0/24"),
 }
 
+// hostsPerBlock leaves out a block's first and last address.
+const hostsPerBlock = 254
+
+func elasticAddress(i int) netip.Addr {
+	return addressAt(elasticBlocks[i/hostsPerBlock], 1+i%hostsPerBlock)
+}
+
+// elasticIndex is the inverse of elasticAddress, -1 for a stranger.
+func elasticIndex(a netip.Addr) int {
+	b := slices.IndexFunc(elasticBlocks, func(b netip.Prefix) bool { return b.Contains(a) })
+	if b < 0 {
+		return -1
+	}
+	return b*hostsPerBlock + int(a.As4()[3]) - 1
+}
+
 // AllocateAddressInput asks for an elastic address.
 type AllocateAddressInput struct {
 	Domain             string
@@ -67,14 +83,14 @@ func (s *Service) AllocateAddress(ctx context.Context, in *AllocateAddressInput)
 		if err != nil {
 			return err
 		}
-		i, err := p.takeNext(0, len(elasticBlocks)*256)
+		i, err := p.takeNext(0, len(elasticBlocks)*hostsPerBlock)
 		if errors.Is(err, errPoolEmpty) {
 			return fault.New(400, "AddressLimitExceeded", "The maximum number of addresses has been reached.")
 		}
 		if err != nil {
 			return err
 		}
-		a.PublicIP = addressAt(elasticBlocks[i/256], i%256)
+		a.PublicIP = elasticAddress(i)
 		if err := s.elastic.PutIn(tx, "pool", p); err != nil {
 			return err
 		}
@@ -137,8 +153,8 @@ func (s *Service) ReleaseAddress(ctx context.Context, in *ReleaseAddressInput) (
 		if err != nil {
 			return err
 		}
-		if i := slices.IndexFunc(elasticBlocks, func(b netip.Prefix) bool { return b.Contains(a.PublicIP) }); i >= 0 {
-			p.clear(i*256 + int(a.PublicIP.As4()[3]))
+		if i := elasticIndex(a.PublicIP); i >= 0 {
+			p.clear(i)
 		}
 		s.addresses.DeleteIn(tx, a.ID)
 		return s.elastic.PutIn(tx, "pool", p)

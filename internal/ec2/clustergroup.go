@@ -32,7 +32,7 @@ func (s *Service) EnsureClusterSecurityGroup(ctx context.Context, in ClusterGrou
 	tags["kubernetes.io/cluster/"+in.Cluster] = "owned"
 	id := s.ids.Resource(kindGroup.prefix)
 	fresh := SecurityGroup{
-		ID: id, Name: name, Tags: tags, Rules: []Rule{s.allFrom(id), s.allOut()},
+		ID: id, VPCID: in.VPCID, Name: name, Tags: tags, Rules: []Rule{s.allFrom(id), s.allOut()},
 		Description: "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any managed workloads.",
 	}
 	var out SecurityGroup

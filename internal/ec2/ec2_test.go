@@ -20,17 +20,18 @@ import (
 // cloud is a service with a clock and a Realizer that a test holds.
 type cloud struct {
 	*ec2.Service
-	t        *testing.T
+	config   ec2.Config
+	t        testing.TB
 	ctx      context.Context
 	now      time.Time
 	realized error
 	asked    []int64
 }
 
-func newCloud(t *testing.T) *cloud {
+func newCloud(t testing.TB) *cloud {
 	t.Helper()
 	c := &cloud{t: t, ctx: t.Context(), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	c.Service = ec2.New(ec2.Config{
+	c.config = ec2.Config{
 		Store: storetest.New(t),
 		Scope: arn.Scope{Partition: "aws", Region: "eu-central-1", Account: "123456789012"},
 		Now:   func() time.Time { return c.now },
@@ -39,9 +40,13 @@ func newCloud(t *testing.T) *cloud {
 			c.asked = append(c.asked, generation)
 			return c.realized
 		}),
-	})
+	}
+	c.Service = ec2.New(c.config)
 	return c
 }
+
+// another is a second service on the same records.
+func (c *cloud) another() *ec2.Service { return ec2.New(c.config) }
 
 // must is the output of an operation that should succeed.
 func must[I, O any](c *cloud, op func(context.Context, *I) (*O, error), in I) *O {
@@ -60,7 +65,7 @@ func refused[I, O any](c *cloud, op func(context.Context, *I) (*O, error), in I,
 	wantFault(c.t, err, code, message)
 }
 
-func wantFault(t *testing.T, err error, code, message string) {
+func wantFault(t testing.TB, err error, code, message string) {
 	t.Helper()
 	if fault.Code(err) != code {
 		t.Errorf("got error %v, want code %s", err, code)

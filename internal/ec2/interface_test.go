@@ -13,8 +13,11 @@ import (
 	"berth.dev/berth/internal/ec2"
 )
 
+// TestAllocateInterfaceIsUniqueInParallel calls two services on one store, as
+// two servers would, so that no lock in a process can be what keeps it right.
 func TestAllocateInterfaceIsUniqueInParallel(t *testing.T) {
 	c := newCloud(t)
+	services := []*ec2.Service{c.Service, c.another()}
 	vpc := c.vpc("10.0.0.0/16")
 	sn := c.subnet(vpc, "10.0.4.0/24")
 	const callers = 100
@@ -23,7 +26,7 @@ func TestAllocateInterfaceIsUniqueInParallel(t *testing.T) {
 	errs := make([]error, callers)
 	for i := range callers {
 		wg.Go(func() {
-			got[i], errs[i] = c.AllocateInterface(c.ctx, ec2.InterfaceRequest{SubnetID: sn, ClientToken: fmt.Sprint(i)})
+			got[i], errs[i] = services[i%2].AllocateInterface(c.ctx, ec2.InterfaceRequest{SubnetID: sn, ClientToken: fmt.Sprint(i)})
 		})
 	}
 	wg.Wait()
@@ -36,6 +39,9 @@ func TestAllocateInterfaceIsUniqueInParallel(t *testing.T) {
 	}
 	if len(ips) != callers || len(macs) != callers {
 		t.Errorf("%d callers got %d addresses and %d hardware addresses", callers, len(ips), len(macs))
+	}
+	if free, err := c.FreeAddresses(c.ctx, sn); err != nil || free != 256-5-callers {
+		t.Errorf("FreeAddresses = %d, %v, want %d", free, err, 256-5-callers)
 	}
 	free := must(c, c.DescribeSubnets, ec2.DescribeSubnetsInput{SubnetIds: []string{sn}}).Subnets[0].AvailableIpAddressCount
 	if want := 256 - 5 - callers; free != want {
@@ -99,5 +105,15 @@ func TestAddressesRestAfterUse(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"10.0.0.4", "10.0.0.5", "10.0.0.6"}, ips); diff != "" {
 		t.Errorf("addresses of interfaces made one after the other (-want +got):\n%s", diff)
+	}
+}
+
+func BenchmarkAllocateInterface(b *testing.B) {
+	c := newCloud(b)
+	sn := c.subnet(c.vpc("10.0.0.0/16"), "10.0.0.0/16")
+	for b.Loop() {
+		if _, err := c.AllocateInterface(b.Context(), ec2.InterfaceRequest{SubnetID: sn}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -14,7 +14,6 @@ type Route struct {
 	Destination netip.Prefix `json:"destination"`
 	GatewayID   string       `json:"gatewayId,omitempty"`
 	NATID       string       `json:"natId,omitempty"`
-	InterfaceID string       `json:"interfaceId,omitempty"`
 }
 
 // RouteState says whether a route's target is there.
@@ -44,12 +43,12 @@ type RouteTarget struct {
 	DryRun                   bool
 	GatewayId                string
 	NatGatewayId             string
-	NetworkInterfaceId       string
 	RouteTableId             string
 	// The targets below are refused: nothing here can carry their traffic.
 	CarrierGatewayId            string
 	EgressOnlyInternetGatewayId string
 	InstanceId                  string
+	NetworkInterfaceId          string
 	TransitGatewayId            string
 	VpcEndpointId               string
 	VpcPeeringConnectionId      string
@@ -144,7 +143,7 @@ func (s *Service) changeRoute(ctx context.Context, in RouteTarget, f func(*netwo
 	if err != nil {
 		return err
 	}
-	r := Route{Destination: destination, GatewayID: in.GatewayId, NATID: in.NatGatewayId, InterfaceID: in.NetworkInterfaceId}
+	r := Route{Destination: destination, GatewayID: in.GatewayId, NATID: in.NatGatewayId}
 	if err := in.check(); err != nil {
 		return err
 	}
@@ -157,12 +156,12 @@ func (s *Service) changeRoute(ctx context.Context, in RouteTarget, f func(*netwo
 }
 
 func (in RouteTarget) check() error {
-	for _, id := range []string{in.CarrierGatewayId, in.EgressOnlyInternetGatewayId, in.InstanceId, in.TransitGatewayId, in.VpcEndpointId, in.VpcPeeringConnectionId} {
+	for _, id := range []string{in.CarrierGatewayId, in.EgressOnlyInternetGatewayId, in.InstanceId, in.NetworkInterfaceId, in.TransitGatewayId, in.VpcEndpointId, in.VpcPeeringConnectionId} {
 		if id != "" {
-			return unsupported("A route to %s is not supported: the targets are internet gateways, NAT gateways and network interfaces.", id)
+			return unsupported("A route to %s is not supported: the targets are internet gateways and NAT gateways.", id)
 		}
 	}
-	if len(each([]string{in.GatewayId, in.NatGatewayId, in.NetworkInterfaceId}, func(s string) string { return s })) != 1 {
+	if (in.GatewayId == "") == (in.NatGatewayId == "") {
 		return fault.New(400, "InvalidParameterCombination", "The request must contain exactly one of gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId, localGatewayId, carrierGatewayId, vpcEndpointId")
 	}
 	return nil
@@ -176,12 +175,6 @@ func (s *Service) checkTarget(tx *store.Tx, n *network, r Route) error {
 			return err
 		}
 		return n.natFor(r.NATID)
-	case r.InterfaceID != "":
-		if err := kindInterface.check(r.InterfaceID); err != nil {
-			return err
-		}
-		_, err := s.interfaceIn(tx, n.VPC.ID, r.InterfaceID)
-		return err
 	default:
 		if err := kindGateway.check(r.GatewayID); err != nil {
 			return err

@@ -18,7 +18,6 @@ type RouteItem struct {
 	DestinationCidrBlock string
 	GatewayId            string `ec2:"GatewayId,omitempty"`
 	NatGatewayId         string `ec2:"NatGatewayId,omitempty"`
-	NetworkInterfaceId   string `ec2:"NetworkInterfaceId,omitempty"`
 	State                string
 	Origin               string
 }
@@ -49,7 +48,7 @@ func (s *Service) routeTableItem(n *network, t RouteTable) RouteTableItem {
 	for _, r := range t.Routes {
 		item.Routes = append(item.Routes, RouteItem{
 			DestinationCidrBlock: r.Destination.String(), GatewayId: r.GatewayID, NatGatewayId: r.NATID,
-			NetworkInterfaceId: r.InterfaceID, State: string(n.state(r)), Origin: "CreateRoute",
+			State: string(n.state(r)), Origin: "CreateRoute",
 		})
 	}
 	for _, a := range t.Associations {

@@ -81,3 +81,29 @@ func (s *Service) VPC(ctx context.Context, id string) (VPC, error) {
 	}
 	return v.VPC, nil
 }
+
+// SecurityGroup reads one security group.
+func (s *Service) SecurityGroup(ctx context.Context, id string) (SecurityGroup, error) {
+	v, err := s.viewOf(ctx, kindGroup, id)
+	if err != nil {
+		return SecurityGroup{}, err
+	}
+	g, err := v.group(id)
+	if err != nil {
+		return SecurityGroup{}, err
+	}
+	return *g, nil
+}
+
+// FreeAddresses is how many addresses of a subnet can be taken at this moment.
+func (s *Service) FreeAddresses(ctx context.Context, subnetID string) (int, error) {
+	v, err := s.viewOf(ctx, kindSubnet, subnetID)
+	if err != nil {
+		return 0, err
+	}
+	sn, err := v.subnet(subnetID)
+	if err != nil {
+		return 0, err
+	}
+	return v.pool(subnetID).free(sn.CIDR), nil
+}

@@ -13,6 +13,7 @@ import (
 // SecurityGroup is the record of a security group.
 type SecurityGroup struct {
 	ID          string            `json:"id"`
+	VPCID       string            `json:"vpcId"`
 	Name        string            `json:"name"`
 	Description string            `json:"description"`
 	Rules       []Rule            `json:"rules,omitempty"`
@@ -41,10 +42,10 @@ type Rule struct {
 const defaultGroupName = "default"
 
 // defaultGroup is the group that a VPC is born with.
-func (s *Service) defaultGroup() SecurityGroup {
+func (s *Service) defaultGroup(vpcID string) SecurityGroup {
 	id := s.ids.Resource(kindGroup.prefix)
 	return SecurityGroup{
-		ID: id, Name: defaultGroupName, Description: "default VPC security group",
+		ID: id, VPCID: vpcID, Name: defaultGroupName, Description: "default VPC security group",
 		Rules: []Rule{s.allFrom(id), s.allOut()},
 	}
 }
@@ -107,7 +108,7 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, in *CreateSecurityGro
 		return nil, err
 	}
 	g := SecurityGroup{
-		ID: s.ids.Resource(kindGroup.prefix), Name: in.GroupName, Description: in.Description,
+		ID: s.ids.Resource(kindGroup.prefix), VPCID: in.VpcId, Name: in.GroupName, Description: in.Description,
 		Rules: []Rule{s.allOut()}, Tags: tags,
 	}
 	err = s.change(ctx, in.VpcId, in.DryRun, func(tx *store.Tx, n *network) error {

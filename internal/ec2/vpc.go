@@ -74,7 +74,7 @@ func (s *Service) CreateVpc(ctx context.Context, in *CreateVpcInput) (*CreateVpc
 	n := &network{VPC: v}
 	n.RouteTables = []RouteTable{{ID: s.ids.Resource(kindRouteTable.prefix)}}
 	n.RouteTables[0].Associations = []Association{{ID: s.ids.Resource(kindAssociation.prefix), Main: true}}
-	n.SecurityGroups = []SecurityGroup{s.defaultGroup()}
+	n.SecurityGroups = []SecurityGroup{s.defaultGroup(v.ID)}
 	err = s.update(ctx, in.DryRun, func(tx *store.Tx) error {
 		if err := s.putNetwork(tx, n); err != nil {
 			return err
