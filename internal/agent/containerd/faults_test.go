@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -212,27 +213,23 @@ func TestLiveManyAtOnce(t *testing.T) {
 	h := newHost(t, Overlay)
 	for _, handler := range h.handlers() {
 		const count = 6
-		pods := make([]*pod, count)
+		pods, errs := make([]*pod, count), make([]error, count)
 		var group sync.WaitGroup
 		begin := time.Now()
 		for i := range pods {
-			group.Go(func() { pods[i] = h.run(fmt.Sprintf("%s-%d", handler, i), handler, "pause") })
+			group.Go(func() { pods[i], errs[i] = h.try(fmt.Sprintf("%s-%d", handler, i), handler, "pause") })
 		}
 		group.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
 		t.Logf("%s: %d pods at once run in %v", handler, count, time.Since(begin))
 		for _, p := range pods {
-			if p == nil {
-				continue
-			}
 			p.exec("/guest", "uname")
 		}
-		if p := pods[0]; p != nil {
-			t.Logf("%s: memory of one pod: %v", handler, p.memory())
-		}
+		t.Logf("%s: memory of one pod: %v", handler, pods[0].memory())
 		for _, p := range pods {
-			if p != nil {
-				group.Go(p.remove)
-			}
+			group.Go(p.remove)
 		}
 		group.Wait()
 	}

@@ -26,7 +26,7 @@ func example() Config {
 		},
 		Default:     GVisor,
 		Snapshotter: Overlay,
-		PauseImage:  "registry.k8s.io/pause:3.10.1",
+		PauseImage:  "images.test/pause:1",
 		CNISocket:   "/run/berth-1/cni.sock",
 		Host:        Host{AppArmor: true, LowerOOMScores: true},
 	}
