@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -39,7 +40,7 @@ const runtimeTimeout = 2 * time.Minute
 func Main(args []string) error {
 	flags := flag.NewFlagSet("dataplane", flag.ContinueOnError)
 	path := flags.String("config", "", "configuration, a JSON file")
-	klog.InitFlags(flags)
+	verbose := flags.Bool("verbose", false, "log what kubelets do, not only what goes wrong")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -47,9 +48,20 @@ func Main(args []string) error {
 	if err != nil {
 		return fmt.Errorf("starting dataplane: %w", err)
 	}
+	setUpLogging(*verbose)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	return run(ctx, config)
+}
+
+// setUpLogging keeps a hundred kubelets from telling their lives: one logs about
+// forty lines before its pod runs.
+func setUpLogging(verbose bool) {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelInfo
+	}
+	klog.SetSlogLogger(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 }
 
 func run(ctx context.Context, config protocol.Config) error {

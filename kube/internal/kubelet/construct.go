@@ -59,7 +59,7 @@ func (k *Kubelet) dependencies(clients *clients, recorder record.EventRecorderLo
 		Recorder:                  recorder,
 		RemoteRuntimeService:      k.runtime,
 		RemoteImageService:        k.host.Images,
-		CAdvisorInterface:         machine.New(k.host.Config.StateDir, k.uuid(), k.node.Capacity, k.host.Now),
+		CAdvisorInterface:         machine.New(k.host.Config.StateDir, k.uuid(), k.node.Capacity, k.cgroups.Usage, k.host.Now),
 		ContainerManager:          k.cgroups,
 		OSInterface:               hostOS{},
 		Mounter:                   mounter,

@@ -28,16 +28,18 @@ type Machine struct {
 	version  cadvisorapi.VersionInfo
 	bootID   string
 	uuid     string
+	usage    func() uint64
 	now      func() time.Time
 }
 
 var _ cadvisor.Interface = (*Machine)(nil)
 
 // New describes a node of the given capacity whose files are under root; uuid
-// identifies the machine, now is the clock.
-func New(root, uuid string, capacity dataplane.Size, now func() time.Time) *Machine {
+// identifies the machine, usage is the memory that its pods use in bytes, now is
+// the clock.
+func New(root, uuid string, capacity dataplane.Size, usage func() uint64, now func() time.Time) *Machine {
 	return &Machine{
-		root: root, capacity: capacity, uuid: uuid, now: now,
+		root: root, capacity: capacity, uuid: uuid, usage: usage, now: now,
 		version: cadvisorapi.VersionInfo{KernelVersion: kernel(), ContainerOsVersion: osImage("/etc/os-release")},
 		bootID:  firstLine("/proc/sys/kernel/random/boot_id"),
 	}
@@ -101,14 +103,20 @@ func (m *Machine) GetDirFsInfo(path string) (cadvisorapiv2.FsInfo, error) {
 	}, nil
 }
 
-// ContainerInfoV2 knows the root container alone, without measurements.
+// ContainerInfoV2 knows one container, whatever its name: the machine with its
+// pods, which is all that the kubelet asks about (the root, and the cgroup that
+// holds the pods). Processor time is not measured.
 func (m *Machine) ContainerInfoV2(name string, _ cadvisorapiv2.RequestOptions) (map[string]cadvisorapiv2.ContainerInfo, error) {
-	if name != "/" {
-		return nil, fmt.Errorf("measuring cgroup %s: not measured here", name)
-	}
-	return map[string]cadvisorapiv2.ContainerInfo{"/": {
-		Spec:  cadvisorapiv2.ContainerSpec{HasCpu: false, HasMemory: false},
-		Stats: []*cadvisorapiv2.ContainerStats{{Timestamp: m.now()}},
+	used := m.usage()
+	return map[string]cadvisorapiv2.ContainerInfo{name: {
+		Spec: cadvisorapiv2.ContainerSpec{
+			HasMemory: true,
+			Memory:    cadvisorapiv2.MemorySpec{Limit: uint64(m.capacity.MemoryBytes)},
+		},
+		Stats: []*cadvisorapiv2.ContainerStats{{
+			Timestamp: m.now(),
+			Memory:    &cadvisorapi.MemoryStats{Usage: used, WorkingSet: used, RSS: used},
+		}},
 	}}, nil
 }
 

@@ -83,6 +83,18 @@ func New(cgroups *Cgroups, parent string, node dataplane.Node) *Manager {
 	return manager
 }
 
+// Usage is the memory that the node's pods use, in bytes; 0 while there are none.
+func (m *Manager) Usage() uint64 {
+	if m.cgroups == nil || !m.cgroups.Exists(m.parent) {
+		return 0
+	}
+	usage, err := m.cgroups.MemoryUsage(m.parent)
+	if err != nil {
+		return 0 // the cgroup went meanwhile
+	}
+	return uint64(max(usage, 0))
+}
+
 // Remove removes the node's cgroup with everything in it. Processes that are
 // left in it make it fail.
 func (m *Manager) Remove(logger klog.Logger) error {
