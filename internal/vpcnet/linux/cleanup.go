@@ -38,7 +38,7 @@ func (d *Driver) Inventory(ctx context.Context, i vpcnet.Instance) (Inventory, e
 		return Inventory{}, fmt.Errorf("opening netlink: %w", err)
 	}
 	defer h.Close()
-	links, err := h.LinkList()
+	links, err := dump(h.LinkList)
 	if err != nil {
 		return Inventory{}, fmt.Errorf("listing links: %w", err)
 	}

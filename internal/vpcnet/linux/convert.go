@@ -1,9 +1,24 @@
 package linux
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+
+	"github.com/vishvananda/netlink"
 )
+
+// dump lists the kernel's state, again if it changed meanwhile, as it does on a
+// host where others work too.
+func dump[T any](list func() ([]T, error)) ([]T, error) {
+	for range 10 {
+		out, err := list()
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return out, err
+		}
+	}
+	return list()
+}
 
 func toIPNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}

@@ -504,3 +504,43 @@ func TestStartKeepsMounts(t *testing.T) {
 		t.Errorf("the child is in %q, want %q", out.String(), want)
 	}
 }
+
+// TestManyAtOnce sets four networks and attaches their pods all at the same time.
+func TestManyAtOnce(t *testing.T) {
+	s := newStage(t)
+	var plans []vpcnet.Plan
+	for i := range 4 {
+		n := s.network(fmt.Sprintf("vpc-%d", i))
+		var err error
+		n.Uplink, err = instance.Uplink(100+i, 0)
+		s.check(err)
+		p, err := vpcnet.Compile(n)
+		s.check(err)
+		plans = append(plans, p)
+		for _, port := range p.Ports {
+			name := "pod-" + p.Namespace + "-" + port.Interface
+			s.check(createNamespace(name))
+			s.Cleanup(func() { s.check(deleteNamespace(name)) })
+		}
+	}
+	var sets, attaches errgroup.Group
+	for _, p := range plans {
+		sets.Go(func() error { return s.d.Set(t.Context(), p) })
+		sets.Go(func() error { return s.d.Set(t.Context(), p) })
+	}
+	s.check(sets.Wait())
+	for _, p := range plans {
+		for _, port := range p.Ports {
+			attaches.Go(func() error {
+				_, err := s.d.Attach(t.Context(), port, namespacePath("pod-"+p.Namespace+"-"+port.Interface), "eth0")
+				return err
+			})
+		}
+		attaches.Go(func() error { return s.d.Set(t.Context(), p) })
+	}
+	s.check(attaches.Wait())
+	for _, p := range plans {
+		s.serve(p.Namespace, "pod-"+p.Namespace+"-eni-b", "10.0.2.20:80")
+		s.wantAnswer("pod-"+p.Namespace+"-eni-a", "10.0.2.20:80", p.Namespace+" saw 10.0.1.10")
+	}
+}

@@ -181,7 +181,7 @@ func transitUsers() (map[netip.Prefix]string, error) {
 		return nil, fmt.Errorf("opening netlink: %w", err)
 	}
 	defer h.Close()
-	addrs, err := h.AddrList(nil, netlink.FAMILY_V4)
+	addrs, err := dump(func() ([]netlink.Addr, error) { return h.AddrList(nil, netlink.FAMILY_V4) })
 	if err != nil {
 		return nil, fmt.Errorf("listing addresses: %w", err)
 	}
@@ -208,7 +208,7 @@ func (d *Driver) HostMTU() (int, error) {
 		return 0, fmt.Errorf("opening netlink: %w", err)
 	}
 	defer h.Close()
-	routes, err := h.RouteList(nil, netlink.FAMILY_V4)
+	routes, err := dump(func() ([]netlink.Route, error) { return h.RouteList(nil, netlink.FAMILY_V4) })
 	if err != nil {
 		return 0, fmt.Errorf("listing routes: %w", err)
 	}

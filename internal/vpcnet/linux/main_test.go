@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -20,6 +21,9 @@ var cannotStage string
 
 func TestMain(m *testing.M) {
 	switch {
+	case os.Getenv(podEnv) != "":
+		fmt.Fprintln(os.Stderr, servePod())
+		os.Exit(1)
 	case os.Getenv(stagedEnv) != "":
 		if err := prepareStage(); err != nil {
 			cannotStage = err.Error()
@@ -40,7 +44,13 @@ func runOnStage() (int, error) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Env = append(os.Environ(), stagedEnv+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}
+	// The death signal is bound to the thread that starts the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS,
+		Pdeathsig:  syscall.SIGKILL,
+	}
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("unsharing namespaces: %w", err)
 	}

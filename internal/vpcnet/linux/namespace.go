@@ -111,7 +111,7 @@ func deleteLinks(ns *os.File) error {
 		return fmt.Errorf("opening netlink: %w", err)
 	}
 	defer h.Close()
-	links, err := h.LinkList()
+	links, err := dump(h.LinkList)
 	if err != nil {
 		return fmt.Errorf("listing links: %w", err)
 	}

@@ -53,9 +53,11 @@ func (r *router) setRoutes(links map[string]int, want []vpcnet.RouteEntry) error
 	if err != nil {
 		return err
 	}
-	have, err := r.RouteListFiltered(netlink.FAMILY_V4,
-		&netlink.Route{Table: unix.RT_TABLE_UNSPEC, Protocol: routeProtocol},
-		netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
+	have, err := dump(func() ([]netlink.Route, error) {
+		return r.RouteListFiltered(netlink.FAMILY_V4,
+			&netlink.Route{Table: unix.RT_TABLE_UNSPEC, Protocol: routeProtocol},
+			netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
+	})
 	if err != nil {
 		return fmt.Errorf("listing routes: %w", err)
 	}
@@ -142,7 +144,7 @@ func (r *router) setRules(want []vpcnet.Rule) error {
 	for _, w := range want {
 		missing[ruleKey{w.Priority, w.From, w.TCPPort, int(w.Table), w.NoDefault, false}] = true
 	}
-	have, err := r.RuleList(netlink.FAMILY_V4)
+	have, err := dump(func() ([]netlink.Rule, error) { return r.RuleList(netlink.FAMILY_V4) })
 	if err != nil {
 		return fmt.Errorf("listing rules: %w", err)
 	}

@@ -39,7 +39,7 @@ func (r *router) set(p vpcnet.Plan) error {
 			return err
 		}
 	}
-	links, err := r.LinkList()
+	links, err := dump(r.LinkList)
 	if err != nil {
 		return fmt.Errorf("listing links: %w", err)
 	}
@@ -117,11 +117,11 @@ func (r *router) setPortLinks(ports []portLink) error {
 	if err := inside(r.ns, func() error { return setSysctls(sysctls) }); err != nil {
 		return err
 	}
-	addrs, err := r.AddrList(nil, netlink.FAMILY_V4)
+	addrs, err := dump(func() ([]netlink.Addr, error) { return r.AddrList(nil, netlink.FAMILY_V4) })
 	if err != nil {
 		return fmt.Errorf("listing addresses: %w", err)
 	}
-	neighs, err := r.NeighList(0, netlink.FAMILY_V4)
+	neighs, err := dump(func() ([]netlink.Neigh, error) { return r.NeighList(0, netlink.FAMILY_V4) })
 	if err != nil {
 		return fmt.Errorf("listing neighbours: %w", err)
 	}

@@ -178,7 +178,7 @@ var scopes = map[vpcnet.Scope]netlink.Scope{
 // loopback network alone.
 func setAddresses(h *netlink.Handle, l netlink.Link, want []vpcnet.Address) error {
 	name := l.Attrs().Name
-	have, err := h.AddrList(l, netlink.FAMILY_V4)
+	have, err := dump(func() ([]netlink.Addr, error) { return h.AddrList(l, netlink.FAMILY_V4) })
 	if err != nil {
 		return fmt.Errorf("listing addresses of %s: %w", name, err)
 	}
@@ -226,7 +226,7 @@ func deleteHostLinks(match func(name, alias string) bool) error {
 		return fmt.Errorf("opening netlink: %w", err)
 	}
 	defer h.Close()
-	links, err := h.LinkList()
+	links, err := dump(h.LinkList)
 	if err != nil {
 		return fmt.Errorf("listing links: %w", err)
 	}
