@@ -29,6 +29,8 @@ import (
 type VPCs interface {
 	// Sync makes the host what the VPC's records declare now.
 	Sync(ctx context.Context, vpcID string) error
+	// Carried are the VPCs that the host carries.
+	Carried(ctx context.Context) ([]string, error)
 	// Declared makes sure that an interface of a pod has its place.
 	Declared(ctx context.Context, vpcID, interfaceID string) error
 	Attach(ctx context.Context, vpcID, interfaceID, namespace, link string) (linux.Attachment, error)

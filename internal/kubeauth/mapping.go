@@ -56,13 +56,13 @@ func (m ConfigMap) Map(p principal.Principal) (User, bool) {
 	if p.Kind == principal.AssumedRole {
 		for _, r := range m.Roles {
 			if strings.EqualFold(r.RoleARN, withoutPath(issuer).String()) {
-				return expand(r, p), true
+				return r.User(p), true
 			}
 		}
 	}
 	for _, u := range m.Users {
 		if strings.EqualFold(u.UserARN, issuer.String()) {
-			return expand(u, p), true
+			return u.User(p), true
 		}
 	}
 	for _, a := range m.Accounts {
@@ -95,7 +95,8 @@ func withoutPath(a arn.ARN) arn.ARN {
 	return a
 }
 
-func expand(m Mapping, p principal.Principal) User {
+// User is who a principal is by the mapping, its placeholders filled in.
+func (m Mapping) User(p principal.Principal) User {
 	r := strings.NewReplacer(
 		"{{AccountID}}", p.Account,
 		"{{SessionName}}", strings.ReplaceAll(p.SessionName, "@", "-"),

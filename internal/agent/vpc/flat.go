@@ -7,7 +7,7 @@ import (
 	"os/exec"
 	"sync"
 
-	"berth.dev/berth/internal/vpcnet"
+	"berth.dev/berth/internal/vpcnet/linux"
 )
 
 // Flat stands in for namespaces on a host that cannot make them: every VPC is
@@ -24,10 +24,19 @@ func NewFlat() *Flat { return &Flat{kubelets: map[string]string{}} }
 // Sync has nothing to set up.
 func (f *Flat) Sync(context.Context, string) error { return nil }
 
-// Port refuses: nothing can be attached.
-func (f *Flat) Port(_ context.Context, vpcID, interfaceID string) (vpcnet.Port, error) {
-	return vpcnet.Port{}, fmt.Errorf("finding %s in %s: %w", interfaceID, vpcID, ErrNoInterface)
+// Carried is nothing.
+func (f *Flat) Carried(context.Context) ([]string, error) { return nil, nil }
+
+// Declared has nothing to declare.
+func (f *Flat) Declared(context.Context, string, string) error { return nil }
+
+// Attach refuses: there is no router to attach to.
+func (f *Flat) Attach(_ context.Context, vpcID, interfaceID, _, _ string) (linux.Attachment, error) {
+	return linux.Attachment{}, fmt.Errorf("attaching %s in %s: this host has no network namespaces", interfaceID, vpcID)
 }
+
+// Detach has nothing to undo.
+func (f *Flat) Detach(context.Context, string, string) error { return nil }
 
 // Start starts a command on the host.
 func (f *Flat) Start(_ string, cmd *exec.Cmd) error { return cmd.Start() }

@@ -35,7 +35,7 @@ type Config struct {
 	Driver   *linux.Driver
 	Instance vpcnet.Instance
 	Store    *store.Store
-	Log    *slog.Logger
+	Log      *slog.Logger
 }
 
 // uplink is the record of a VPC's way out of a host.
@@ -110,6 +110,20 @@ func (h *Host) sync(ctx context.Context, vpcID string, r *router) error {
 	return h.resolve(ctx, vpcID, n, r)
 }
 
+// Carried are the VPCs that the host carries, or has carried and not been told to
+// remove: whoever starts a host compares them with the VPCs that there are.
+func (h *Host) Carried(ctx context.Context) ([]string, error) {
+	all, err := h.uplinks.List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(all))
+	for i, e := range all {
+		ids[i] = e.Key
+	}
+	return ids, nil
+}
+
 // remove takes a VPC that is gone off the host.
 func (h *Host) remove(ctx context.Context, vpcID string, r *router) error {
 	r.resolver.stop()
@@ -155,9 +169,15 @@ func (h *Host) freeUplink(ctx context.Context) (int, error) {
 	return i, err
 }
 
-// Port finds the place of a pod's interface, setting the VPC up again when the
-// interface is newer than what is set up.
-func (h *Host) Port(ctx context.Context, vpcID, interfaceID string) (vpcnet.Port, error) {
+// Declared makes sure that a pod's interface has its place
+// on the router, setting the VPC up again when the interface is newer.
+func (h *Host) Declared(ctx context.Context, vpcID, interfaceID string) error {
+	_, err := h.port(ctx, vpcID, interfaceID)
+	return err
+}
+
+// port finds the place of a pod's interface.
+func (h *Host) port(ctx context.Context, vpcID, interfaceID string) (vpcnet.Port, error) {
 	r := h.router(vpcID)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -171,6 +191,29 @@ func (h *Host) Port(ctx context.Context, vpcID, interfaceID string) (vpcnet.Port
 		return p, nil
 	}
 	return vpcnet.Port{}, fmt.Errorf("finding %s in %s: %w", interfaceID, vpcID, ErrNoInterface)
+}
+
+// Attach connects a pod's network namespace, given by its path, to the pod's
+// interface by a link of the given name.
+func (h *Host) Attach(ctx context.Context, vpcID, interfaceID, namespace, link string) (linux.Attachment, error) {
+	p, err := h.port(ctx, vpcID, interfaceID)
+	if err != nil {
+		return linux.Attachment{}, err
+	}
+	return h.Driver.Attach(ctx, p, namespace, link)
+}
+
+// Detach takes the link of a pod's interface away; what is not attached is not
+// an error.
+func (h *Host) Detach(ctx context.Context, vpcID, interfaceID string) error {
+	p, err := h.port(ctx, vpcID, interfaceID)
+	if errors.Is(err, ErrNoInterface) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return h.Driver.Detach(ctx, p)
 }
 
 // Start starts a command inside a VPC.
