@@ -28,6 +28,19 @@ const (
 	Hollow Runtime = "hollow"
 )
 
+// Handler is the name of the runtime handler under which containerd must know
+// the runtime, and which sandboxes of pods without a runtime class get. It is
+// empty for Hollow.
+func (r Runtime) Handler() string {
+	switch r {
+	case GVisor:
+		return "runsc"
+	case Runc:
+		return "runc"
+	}
+	return ""
+}
+
 // Config is the file that a dataplane child is started with (--config, JSON,
 // unknown fields refused).
 type Config struct {
@@ -144,9 +157,9 @@ const (
 //	                                    409 Error when it differs from the running one
 //	DELETE /nodes/{name}              → 204 once the kubelet has stopped and its root
 //	                                    directory holds no mounts and is removed; 204 when absent.
-//	                                    The node's containers and sandboxes must be gone first
-//	                                    (409 Error otherwise), unless ?force=true, which removes
-//	                                    them through the runtime.
+//	                                    The node's sandboxes must have stopped first (409 Error
+//	                                    otherwise), unless ?force=true, which stops them. Those
+//	                                    that have stopped are removed through the runtime.
 //	GET    /nodes/{name}              → 200 NodeStatus | 404 Error
 //	GET    /nodes                     → 200 []NodeStatus, by name
 //	GET    /healthz                   → 200 "ok" when kube-proxy has synced once (if configured)

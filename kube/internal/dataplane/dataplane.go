@@ -135,7 +135,7 @@ func newHost(ctx context.Context, config protocol.Config) (*kubelet.Host, error)
 	}
 	host.Images = criview.NewImages(images, host.Now)
 	host.Runtime = func(node protocol.Node) internalapi.RuntimeService {
-		return criview.NewRuntime(runtime, node.Name, string(config.Runtime))
+		return criview.NewRuntime(runtime, node.Name, config.Runtime.Handler())
 	}
 	return host, nil
 }

@@ -26,8 +26,8 @@ type running interface {
 	Status() protocol.NodeStatus
 	// Sandboxes lists what of the node is left in the runtime.
 	Sandboxes(ctx context.Context) ([]*runtimeapi.PodSandbox, error)
-	// Stop may be called again when it failed.
-	Stop(ctx context.Context, force bool) error
+	// Stop also removes the sandboxes. It may be called again when it failed.
+	Stop(ctx context.Context) error
 }
 
 // nodes are the kubelets of a process, by name.
@@ -122,7 +122,7 @@ func (n *nodes) delete(ctx context.Context, name string, force bool) error {
 		}
 	}
 	n.mark(e, protocol.Stopping, "")
-	if err := e.kubelet.Stop(ctx, true); err != nil {
+	if err := e.kubelet.Stop(ctx); err != nil {
 		n.mark(e, protocol.Failed, err.Error())
 		return fmt.Errorf("stopping node %s: %w", name, err)
 	}

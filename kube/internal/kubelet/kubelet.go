@@ -209,15 +209,12 @@ func (k *Kubelet) Sandboxes(ctx context.Context) ([]*runtimeapi.PodSandbox, erro
 	return sandboxes, nil
 }
 
-// Stop stops the kubelet, waits for it, and removes what it left on the host.
-// With force, what is left in the runtime is removed as well. It may be called
-// again when it failed.
-func (k *Kubelet) Stop(ctx context.Context, force bool) error {
+// Stop stops the kubelet, waits for it, and removes what it left on the host and
+// in the runtime. It may be called again when it failed.
+func (k *Kubelet) Stop(ctx context.Context) error {
 	k.halt.Do(k.end)
-	if force {
-		if err := k.removeSandboxes(ctx); err != nil {
-			return err
-		}
+	if err := k.removeSandboxes(ctx); err != nil {
+		return err
 	}
 	if err := unmountBelow(k.Root()); err != nil {
 		return err
