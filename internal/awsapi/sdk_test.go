@@ -33,21 +33,16 @@ var unexported = cmpopts.IgnoreUnexported(
 	iam.CreateRoleInput{}, iamtypes.Tag{}, iam.ListRolesInput{}, sts.AssumeRoleInput{}, ststypes.Tag{}, ststypes.PolicyDescriptorType{},
 )
 
-func TestInputsArriveAsTheSDKSentThem(t *testing.T) {
-	d := open(t)
+// sent is one call of an SDK client and what it sends.
+type sent struct {
+	name string
+	in   any
+	call func() error
+}
+
+func calls(t *testing.T, d *door) (tests []sent) {
 	e, i, s := eks.NewFromConfig(d.config), iam.NewFromConfig(d.config), sts.NewFromConfig(d.config)
-	tests := []struct {
-		name string
-		in   any
-		call func() error
-	}{}
-	add := func(name string, in any, call func() error) {
-		tests = append(tests, struct {
-			name string
-			in   any
-			call func() error
-		}{name, in, call})
-	}
+	add := func(name string, in any, call func() error) { tests = append(tests, sent{name, in, call}) }
 	cluster := &eks.CreateClusterInput{
 		Name: aws.String("demo"), RoleArn: aws.String("arn:aws:iam::123456789012:role/x"), ClientRequestToken: aws.String("t"), Version: aws.String("1.36"),
 		ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1"}, EndpointPrivateAccess: aws.Bool(true), PublicAccessCidrs: []string{}},
@@ -80,7 +75,12 @@ func TestInputsArriveAsTheSDKSentThem(t *testing.T) {
 		TransitiveTagKeys: []string{"k"}, Tags: []ststypes.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
 	}
 	add("assume role", assume, func() error { _, err := s.AssumeRole(t.Context(), assume); return err })
-	for _, tt := range tests {
+	return tests
+}
+
+func TestInputsArriveAsTheSDKSentThem(t *testing.T) {
+	d := open(t)
+	for _, tt := range calls(t, d) {
 		t.Run(tt.name, func(t *testing.T) {
 			if err := tt.call(); err != nil {
 				t.Fatal(err)
