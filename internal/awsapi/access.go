@@ -27,8 +27,9 @@ type Access struct {
 
 // Authorizer judges access.
 type Authorizer interface {
-	// Authorize returns nil to allow, an error that is a *Denied to refuse, and
-	// any other error when it could not judge.
+	// Authorize returns nil to allow, an error that is a *Denied to refuse in
+	// the protocol's words or a *fault.Error to refuse in its own, and any other
+	// error when it could not judge.
 	Authorize(ctx context.Context, a Access) error
 }
 

@@ -39,9 +39,15 @@ type Key struct {
 // Keys finds access keys.
 type Keys interface {
 	// Lookup returns an error that is ErrUnknownKey when no active key has the
-	// id; every other error is a failure of the source, not of the caller.
+	// id, and one that is ErrExpiredKey when a temporary key's life is over and
+	// its secret may be gone; every other error is a failure of the source, not
+	// of the caller.
 	Lookup(ctx context.Context, accessKeyID string) (Key, error)
 }
 
-// ErrUnknownKey is what Keys.Lookup answers for an id without an active key.
-var ErrUnknownKey = errors.New("unknown access key")
+var (
+	// ErrUnknownKey is what Keys.Lookup answers for an id without an active key.
+	ErrUnknownKey = errors.New("unknown access key")
+	// ErrExpiredKey is what Keys.Lookup answers for a temporary key that ended.
+	ErrExpiredKey = errors.New("expired access key")
+)

@@ -187,6 +187,9 @@ func (m message) verify(ctx context.Context, sig signature, keys Keys, now time.
 	if errors.Is(err, ErrUnknownKey) {
 		return none, refuse(UnknownKey, textUnknownKey)
 	}
+	if errors.Is(err, ErrExpiredKey) {
+		return none, refuse(TokenExpired, textTokenExpired)
+	}
 	if err != nil {
 		return none, fmt.Errorf("looking up access key %s: %w", sig.scope.AccessKeyID, err)
 	}

@@ -29,6 +29,9 @@ func (k fakeKeys) Lookup(_ context.Context, id string) (Key, error) {
 	if id == "BROKEN" {
 		return Key{}, errors.New("the store is away")
 	}
+	if id == "ASIDGONE" {
+		return Key{}, fmt.Errorf("%w: %s", ErrExpiredKey, id)
+	}
 	key, ok := k[id]
 	if !ok {
 		return Key{}, fmt.Errorf("%w: %s", ErrUnknownKey, id)
@@ -289,6 +292,7 @@ func TestRefusals(t *testing.T) {
 		{name: "token missing", in: shot{creds: aws.Credentials{AccessKeyID: "ASIDSHORT", SecretAccessKey: "other"}}, want: UnknownKey, text: textUnknownKey},
 		{name: "token where none belongs", in: shot{creds: aws.Credentials{AccessKeyID: "AKIDLONG", SecretAccessKey: "secret", SessionToken: "x"}}, want: UnknownKey, text: textUnknownKey},
 		{name: "token ended", in: shot{creds: ended}, want: TokenExpired, text: textTokenExpired},
+		{name: "token gone", in: shot{creds: aws.Credentials{AccessKeyID: "ASIDGONE", SecretAccessKey: "x", SessionToken: "x"}}, want: TokenExpired, text: textTokenExpired},
 		{name: "wrong secret", in: shot{creds: aws.Credentials{AccessKeyID: "AKIDLONG", SecretAccessKey: "no"}}, want: Mismatch, text: textMismatch},
 		{name: "late", in: shot{at: now.Add(-6 * time.Minute)}, want: Expired, text: "Signature expired: 20260304T050007Z is now earlier than 20260304T050107Z (20260304T050607Z - 5 min.)"},
 		{name: "early", in: shot{at: now.Add(6 * time.Minute)}, want: Expired, text: "Signature not yet current: 20260304T051207Z is still later than 20260304T051107Z (20260304T050607Z + 5 min.)"},
