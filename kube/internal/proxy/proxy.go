@@ -18,6 +18,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	discovery "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientset "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -80,7 +81,7 @@ func Start(ctx context.Context, config dataplane.Config) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting kube-proxy: %w", err)
 	}
-	p.synced = &syncedProxier{Provider: proxier}
+	p.synced = &syncedProxier{Provider: proxier, node: name}
 	p.server = &app.ProxyServer{
 		Config: &proxyconfig.KubeProxyConfiguration{
 			Mode:             proxyconfig.ProxyModeNFTables,
@@ -113,6 +114,8 @@ func (p *Proxy) Synced() bool { return p.synced.done() && p.health.Health().Heal
 // it does so within the last of these two calls.
 type syncedProxier struct {
 	proxy.Provider
+	// node is the name of the router's node.
+	node                string
 	mu                  sync.Mutex
 	services, endpoints bool
 }
@@ -129,6 +132,33 @@ func (p *syncedProxier) OnEndpointSlicesSynced() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.endpoints = true
+}
+
+// Every pod is behind this router, so every endpoint is local to it. Upstream
+// needs to know for connections that a service leads back to their own pod, which
+// it masquerades for local endpoints alone.
+
+func (p *syncedProxier) OnEndpointSliceAdd(s *discovery.EndpointSlice) {
+	p.Provider.OnEndpointSliceAdd(p.localise(s))
+}
+
+func (p *syncedProxier) OnEndpointSliceUpdate(before, after *discovery.EndpointSlice) {
+	p.Provider.OnEndpointSliceUpdate(p.localise(before), p.localise(after))
+}
+
+func (p *syncedProxier) OnEndpointSliceDelete(s *discovery.EndpointSlice) {
+	p.Provider.OnEndpointSliceDelete(p.localise(s))
+}
+
+// localise returns a slice whose endpoints are all on this router's node.
+func (p *syncedProxier) localise(s *discovery.EndpointSlice) *discovery.EndpointSlice {
+	local := *s
+	local.Endpoints = make([]discovery.Endpoint, len(s.Endpoints))
+	for i, e := range s.Endpoints {
+		e.NodeName = &p.node
+		local.Endpoints[i] = e
+	}
+	return &local
 }
 
 func (p *syncedProxier) done() bool {
