@@ -36,6 +36,7 @@ import (
 	_ "k8s.io/client-go/tools/record"
 	_ "k8s.io/client-go/util/workqueue"
 	_ "k8s.io/cri-api/pkg/apis/runtime/v1"
+	_ "k8s.io/klog/v2"
 	_ "k8s.io/utils/clock"
 	_ "k8s.io/utils/clock/testing"
 	_ "sigs.k8s.io/yaml"
