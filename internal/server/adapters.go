@@ -168,7 +168,7 @@ type interfaces struct {
 
 // Allocate implements scheduler.Interfaces.
 func (i interfaces) Allocate(ctx context.Context, r scheduler.InterfaceRequest) (scheduler.Interface, error) {
-	request := ec2.InterfaceRequest{SubnetID: r.Subnet, Description: r.Description, RequesterManaged: true, ClientToken: r.Token}
+	request := ec2.InterfaceRequest{SubnetID: r.Subnet, Description: r.Description, RequesterManaged: true, ClientToken: podToken + r.Token, Owner: interfaceOwner}
 	if i.group != "" {
 		request.SecurityGroups = []string{i.group}
 	}

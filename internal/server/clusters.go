@@ -33,10 +33,16 @@ import (
 	"berth.dev/berth/internal/vpcnet/dns"
 )
 
-// podInterface begins the description of a Fargate pod's interface.
-const podInterface = "AWS Fargate pod "
+// The tokens of interfaces tell whose they are, and interfaceOwner is whom EC2
+// shows as using them.
+const (
+	podToken       = "fargate-"
+	interfaceOwner = "amazon-aws"
+)
 
-func isPod(e ec2.Interface) bool { return strings.HasPrefix(e.Description, podInterface) }
+func clusterToken(clusterID string) string { return "eks-" + clusterID + "-" }
+
+func isPod(e ec2.Interface) bool { return strings.HasPrefix(e.ClientToken, podToken) }
 
 // clusterInterfaces is how many interfaces a cluster has in its VPC.
 const clusterInterfaces = 2
@@ -117,7 +123,7 @@ func (c *clusters) interfaces(ctx context.Context, rec eks.Cluster) ([]netip.Add
 		e, err := c.ec2.AllocateInterface(ctx, ec2.InterfaceRequest{
 			SubnetID: id, Description: "Amazon EKS " + rec.Name, RequesterManaged: true,
 			SecurityGroups: append([]string{rec.ClusterSecurityGroup}, rec.SecurityGroups...),
-			ClientToken:    "eks-" + rec.ID + "-" + id,
+			ClientToken:    clusterToken(rec.ID) + id, Owner: interfaceOwner,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("allocating an interface of cluster %s: %w", rec.Name, err)
@@ -255,7 +261,7 @@ func (c *clusters) Remove(ctx context.Context, rec eks.Cluster) (bool, error) {
 		return false, err
 	}
 	for _, e := range n.Interfaces {
-		if strings.HasPrefix(e.ClientToken, "eks-"+rec.ID+"-") {
+		if strings.HasPrefix(e.ClientToken, clusterToken(rec.ID)) {
 			if err := c.ec2.ReleaseInterface(ctx, e.ID); err != nil {
 				return false, fmt.Errorf("releasing the interfaces of cluster %s: %w", rec.Name, err)
 			}
