@@ -165,4 +165,57 @@ var edits = []edit{
 		old: "\tfor update := range listenChannel {\n",
 		new: "\tfor {\n\t\tvar update sourceUpdate\n\t\tselect {\n\t\tcase <-ctx.Done():\n\t\t\treturn\n\t\tcase update = <-listenChannel:\n\t\t}\n",
 	},
+	{
+		file: serverFile, why: "component-base keeps every registry, and with it what its collectors measure, for ever",
+		old: "compbasemetrics.NewKubeRegistry()", new: "newRegistry()", count: 3,
+	},
+	{
+		file: serverFile, why: "see above",
+		old: "// InstallAuthRequiredHandlers registers the HTTP handlers",
+		new: registrySource + "// InstallAuthRequiredHandlers registers the HTTP handlers",
+	},
+	{
+		file: serverFile, why: "see above",
+		old: "import (\n",
+		new: "import (\n\t\"github.com/blang/semver/v4\"\n\t\"github.com/prometheus/client_golang/prometheus\"\n",
+	},
 }
+
+const serverFile = "pkg/kubelet/server/server.go"
+
+// registrySource is a registry that nothing refers to but its user.
+const registrySource = `type registry struct{ *prometheus.Registry }
+
+var registryVersion = semver.Version{Major: 1, Minor: 36}
+
+func newRegistry() registry { return registry{prometheus.NewRegistry()} }
+
+func (r registry) RawMustRegister(cs ...prometheus.Collector) { r.Registry.MustRegister(cs...) }
+
+func (r registry) CustomRegister(c compbasemetrics.StableCollector) error {
+	if c.Create(&registryVersion, c) {
+		return r.Registry.Register(c)
+	}
+	return nil
+}
+
+func (r registry) CustomMustRegister(c compbasemetrics.StableCollector) {
+	if err := r.CustomRegister(c); err != nil {
+		panic(err)
+	}
+}
+
+func (r registry) Register(c compbasemetrics.Registerable) error {
+	if c.Create(&registryVersion) {
+		return r.Registry.Register(c)
+	}
+	return nil
+}
+
+func (r registry) MustRegister(c compbasemetrics.Registerable) {
+	if err := r.Register(c); err != nil {
+		panic(err)
+	}
+}
+
+`
