@@ -30,6 +30,7 @@ import (
 	"berth.dev/berth/kube/internal/hollow"
 	"berth.dev/berth/kube/internal/kubelet"
 	"berth.dev/berth/kube/internal/podcgroup"
+	"berth.dev/berth/kube/internal/portforward"
 	"berth.dev/berth/kube/internal/proxy"
 )
 
@@ -134,8 +135,16 @@ func newHost(ctx context.Context, config protocol.Config) (*kubelet.Host, error)
 		return nil, fmt.Errorf("connecting to image service %s: %w", config.RuntimeEndpoint, err)
 	}
 	host.Images = criview.NewImages(images, host.Now)
+	forwards, err := portforward.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
 	host.Runtime = func(node protocol.Node) internalapi.RuntimeService {
-		return criview.NewRuntime(runtime, node.Name, config.Runtime.Handler())
+		view := criview.NewRuntime(runtime, node.Name, config.Runtime.Handler())
+		if config.Runtime == protocol.GVisor {
+			return forwards.Runtime(view, node.IP)
+		}
+		return view
 	}
 	return host, nil
 }
