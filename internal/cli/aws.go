@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"path/filepath"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,7 +44,11 @@ type Factory struct {
 // DataDir is the folder that is meant: the flag's, else the environment's, else
 // the default one.
 func (f *Factory) DataDir() string {
-	return firstOf(f.Global.DataDir, f.Env("BERTH_DATA_DIR"), DefaultDataDir)
+	dir := firstOf(f.Global.DataDir, f.Env("BERTH_DATA_DIR"), DefaultDataDir)
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
 }
 
 func firstOf(values ...string) string {

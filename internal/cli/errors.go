@@ -45,6 +45,7 @@ func Explain(err error) string {
 		text = strings.Replace(text, op.Error(), brief(op), 1)
 	}
 	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "\n", " ")), " ")
+	text = strings.ReplaceAll(text, ".: ", ": ")
 	if hint := hint(err); hint != "" {
 		text = strings.TrimSuffix(text, ".") + ": " + hint
 	}

@@ -139,7 +139,10 @@ func create(ctx context.Context, o *CreateOptions) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{r.find, r.ensureRoles, r.ensureCluster, r.writeKubeconfig, r.ensureProfiles} {
+	if err := r.find(ctx); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{r.ensureRoles, r.ensureCluster, r.writeKubeconfig, r.ensureProfiles} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("%w (to remove what has been made: berth delete cluster --region=%s --name=%s)", err, r.aws.Region, r.name)
 		}

@@ -41,11 +41,7 @@ func (o *Options) flags(c *cobra.Command) {
 // goes before the default.
 func (o *Options) options() (server.Options, error) {
 	s := server.Defaults()
-	dir, err := filepath.Abs(o.DataDir())
-	if err != nil {
-		return s, err
-	}
-	s.DataDir = dir
+	s.DataDir = o.DataDir()
 	s.Listen = o.choose(o.Listen, "BERTH_LISTEN", s.Listen)
 	s.Account = o.choose(o.Account, "BERTH_ACCOUNT", s.Account)
 	s.Region = o.choose(o.Global.Region, "BERTH_REGION", s.Region)

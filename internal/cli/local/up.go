@@ -146,15 +146,15 @@ func waitReady(ctx context.Context, o *UpOptions, s server.Options, c *child) (s
 		if err := c.alive(o); err != nil {
 			return false, err
 		}
-		if now := lastLine(filepath.Join(s.DataDir, "server.log")); c != nil && now != said {
+		var err error
+		if state, err = server.ReadState(s.DataDir); err == nil && state.Ready && (c == nil || state.PID == c.pid) {
+			return answers(ctx, state.Endpoint), nil
+		}
+		if now := lastLine(filepath.Join(s.DataDir, "server.log")); c != nil && now != said && now != emptyLog {
 			said = now
 			fmt.Fprintf(o.Err, "    %s\n", now)
 		}
-		var err error
-		if state, err = server.ReadState(s.DataDir); err != nil || !state.Ready || c != nil && state.PID != c.pid {
-			return false, nil
-		}
-		return answers(ctx, state.Endpoint), nil
+		return false, nil
 	})
 	if err != nil && c != nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w (its log is %s)", err, c.log)
@@ -195,6 +195,8 @@ func answers(ctx context.Context, endpoint string) bool {
 	return true
 }
 
+const emptyLog = "its log is empty"
+
 // tailSize is how much of the end of a log is read, in bytes.
 const tailSize = 64 << 10
 
@@ -219,7 +221,7 @@ func lastLines(path string, n int) []string {
 func lastLine(path string) string {
 	lines := lastLines(path, 1)
 	if len(lines) == 0 {
-		return "(its log is empty)"
+		return emptyLog
 	}
 	return lines[0]
 }

@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"berth.dev/berth/internal/cli"
 	"berth.dev/berth/internal/cli/ec2client"
@@ -29,19 +30,25 @@ type removal struct {
 	any     bool
 }
 
-// remove calls delete until nothing depends on the thing any more.
+// remove calls remove until nothing depends on the thing any more.
 func (r *removal) remove(ctx context.Context, what, id string, remove func(context.Context) error) error {
+	return r.until(ctx, "deleted "+what, id, remove)
+}
+
+// until calls change until nothing stands in its way, and then says done.
+func (r *removal) until(ctx context.Context, done, id string, change func(context.Context) error) error {
 	r.any = true
+	_, what, _ := strings.Cut(done, " ")
 	return r.Terminal.Until(ctx, r.Log, fmt.Sprintf("%s %q to be free", what, id), func(ctx context.Context) (bool, error) {
-		err := remove(ctx)
+		err := change(ctx)
 		switch {
 		case err == nil, cli.NotFound(err):
-			r.Log.Infof("deleted %s %q", what, id)
+			r.Log.Infof("%s %q", done, id)
 			return true, nil
 		case cli.Code(err) == "DependencyViolation", cli.Code(err) == "InvalidIPAddress.InUse":
 			return false, nil
 		default:
-			return false, fmt.Errorf("deleting %s %s: %w", what, id, err)
+			return false, fmt.Errorf("removing %s %s: %w", what, id, err)
 		}
 	})
 }
@@ -128,7 +135,7 @@ func (r *removal) deleteInternetGateways(ctx context.Context) error {
 	}
 	for _, g := range all {
 		for _, vpc := range g.VPCs {
-			err := r.remove(ctx, "attachment of internet gateway", g.ID, func(ctx context.Context) error {
+			err := r.until(ctx, "detached internet gateway", g.ID, func(ctx context.Context) error {
 				err := r.EC2.DetachInternetGateway(ctx, g.ID, vpc)
 				if cli.Code(err) == "Gateway.NotAttached" {
 					return nil
