@@ -166,6 +166,10 @@ var edits = []edit{
 		new: "\tfor {\n\t\tvar update sourceUpdate\n\t\tselect {\n\t\tcase <-ctx.Done():\n\t\t\treturn\n\t\tcase update = <-listenChannel:\n\t\t}\n",
 	},
 	{
+		file: "pkg/kubelet/volumemanager/volume_manager.go", why: "every pod's start waits for a whole interval, though its volumes are memory and mounted at once",
+		old: "podAttachAndMountRetryInterval = 300 * time.Millisecond", new: "podAttachAndMountRetryInterval = 25 * time.Millisecond",
+	},
+	{
 		file: serverFile, why: "component-base keeps every registry, and with it what its collectors measure, for ever",
 		old: "compbasemetrics.NewKubeRegistry()", new: "newRegistry()", count: 3,
 	},
