@@ -289,14 +289,25 @@ func (a *Agent) Launched(clusterID, node string) bool {
 	return ok
 }
 
-// Terminate ends a node with everything that runs on it; when it returns nil
-// nothing of the node is left on the host.
+// Terminate ends a node with everything that runs on it, also one that was
+// launched before the agent was restarted; when it returns nil nothing of the
+// node is left on the host.
 func (a *Agent) Terminate(ctx context.Context, l Launch) error {
 	a.mu.Lock()
 	p, ok := a.planes[l.ClusterID]
 	a.mu.Unlock()
 	if !ok {
 		return fmt.Errorf("terminating node %s: %w", l.Node.Name, ErrNoPlane)
+	}
+	p.mu.Lock()
+	_, known := p.nodes[l.Node.Name]
+	p.mu.Unlock()
+	if !known {
+		// A dataplane removes what it knows: what ran before a restart it learns
+		// of by taking the node up once more.
+		if _, err := p.put(ctx, l.Node); err != nil {
+			return err
+		}
 	}
 	if err := p.client.DeleteNode(ctx, l.Node.Name, true); err != nil {
 		return fmt.Errorf("terminating node %s: %w", l.Node.Name, err)

@@ -96,7 +96,11 @@ func (k *Controller) launch(ctx context.Context, r Record) error {
 // still exists is forgotten.
 func (k *Controller) release(ctx context.Context, r Record) error {
 	if r.NodeName != "" {
-		l := agent.Launch{ClusterID: k.ClusterID, PodUID: r.PodUID, Interface: r.Interface.ID, Node: dataplane.Node{Name: r.NodeName}}
+		n, err := k.node(r)
+		if err != nil {
+			return fmt.Errorf("describing node %s: %w", r.NodeName, err)
+		}
+		l := agent.Launch{ClusterID: k.ClusterID, PodUID: r.PodUID, Interface: r.Interface.ID, Node: n}
 		if err := k.Host.Terminate(ctx, l); err != nil {
 			return err
 		}
