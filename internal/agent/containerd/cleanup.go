@@ -67,7 +67,7 @@ func unmountBelow(ctx context.Context, folders []string) error {
 			return err
 		}
 		var found bool
-		var last error
+		last := errors.New("mounts have not gone")
 		for i := len(mounts) - 1; i >= 0; i-- {
 			if !belowAny(mounts[i].point, folders) {
 				continue
@@ -80,9 +80,6 @@ func unmountBelow(ctx context.Context, folders []string) error {
 		}
 		if !found {
 			return nil
-		}
-		if last == nil {
-			continue
 		}
 		if err := pause(ctx, last); err != nil {
 			return err
