@@ -29,11 +29,14 @@ const (
 	nodeOverhead = 256 << 20
 )
 
-// nodeName is the name of the node on an interface. Without DNS hostnames in
-// the VPC every node has the same name, so that only one pod can run.
+// namelessNode is the name of every node where the VPC has no DNS hostnames: of
+// the pods there only one can have its node.
+const namelessNode = "fargate-null"
+
+// nodeName is the name of the node on an interface.
 func nodeName(i Interface) string {
 	if i.PrivateDNSName == "" {
-		return "fargate-null"
+		return namelessNode
 	}
 	return "fargate-" + i.PrivateDNSName
 }
@@ -95,7 +98,8 @@ func (k *Controller) launch(ctx context.Context, r Record) error {
 // release undoes what a record stands for, in the order in which nothing that
 // still exists is forgotten.
 func (k *Controller) release(ctx context.Context, r Record) error {
-	if r.NodeName != "" {
+	// A record that does not own its node's name has launched no node.
+	if k.owns(r.NodeName, r.PodUID) {
 		n, err := k.node(r)
 		if err != nil {
 			return fmt.Errorf("describing node %s: %w", r.NodeName, err)
@@ -116,7 +120,11 @@ func (k *Controller) release(ctx context.Context, r Record) error {
 	if err := k.records.Delete(ctx, r.PodUID); err != nil {
 		return err
 	}
-	k.disowns(r.NodeName)
+	k.disowns(r.NodeName, r.PodUID)
+	if r.NodeName == namelessNode {
+		// Whoever waits for the name can have it now.
+		k.requeuePending()
+	}
 	k.Log.Info("node released", "node", r.NodeName, "pod", r.Namespace+"/"+r.Name)
 	return nil
 }

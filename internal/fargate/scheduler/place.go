@@ -80,8 +80,12 @@ func (k *Controller) place(ctx context.Context, p *corev1.Pod, r Record, has boo
 	if err := k.annotate(ctx, p, d); err != nil {
 		return 0, err
 	}
-	if err := k.launch(ctx, r); err != nil {
-		return 0, err
+	// While another pod's node has the name, the pod waits as for a node that
+	// does not become Ready.
+	if k.owns(r.NodeName, r.PodUID) {
+		if err := k.launch(ctx, r); err != nil {
+			return 0, err
+		}
 	}
 	return k.bind(ctx, p, r)
 }
@@ -133,7 +137,6 @@ func (k *Controller) allocate(ctx context.Context, p *corev1.Pod, r Record, prof
 			return r, capacityRetry, k.refuse(ctx, p, refusal{message: "Fargate capacity is unavailable at this time. Please try again later or in a different availability zone."})
 		}
 	}
-	k.owns(r.NodeName, r.PodUID)
 	return r, 0, nil
 }
 

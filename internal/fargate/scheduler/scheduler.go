@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -186,18 +187,39 @@ func (k *Controller) Run(ctx context.Context) error {
 			return fmt.Errorf("listing %s of cluster %s: %w", kind, k.Cluster, ctx.Err())
 		}
 	}
-	// Records whose pod is gone are found here; the informers know only pods
-	// that are there.
-	all, err := k.records.List(ctx, "")
-	if err != nil {
+	if err := k.adopt(ctx); err != nil {
 		return err
-	}
-	for _, e := range all {
-		k.owns(e.Value.NodeName, e.Value.PodUID)
-		k.queue.Add(e.Value.PodUID)
 	}
 	k.queue.Run(ctx)
 	return nil
+}
+
+// adopt takes over the nodes of a predecessor. Records whose pod is gone are
+// found here; the informers know only pods that are there.
+func (k *Controller) adopt(ctx context.Context) error {
+	all, err := k.Records(ctx)
+	if err != nil {
+		return err
+	}
+	// Of nodes with one name, the one with a pod bound to it is the one that runs.
+	slices.SortStableFunc(all, func(a, b Record) int { return compareBound(a.Timeline, b.Timeline) })
+	for _, r := range all {
+		k.owns(r.NodeName, r.PodUID)
+		k.queue.Add(r.PodUID)
+	}
+	return nil
+}
+
+// compareBound puts what was bound before what was not.
+func compareBound(a, b Timeline) int {
+	switch {
+	case a.Bound.IsZero() == b.Bound.IsZero():
+		return 0
+	case b.Bound.IsZero():
+		return -1
+	default:
+		return 1
+	}
 }
 
 // watch follows the cluster's pods and nodes.
@@ -310,19 +332,27 @@ func (k *Controller) requeuePending() {
 	}
 }
 
-func (k *Controller) owns(node, uid string) {
+// owns claims a node's name for a pod and says whether it is the pod's.
+func (k *Controller) owns(node, uid string) bool {
 	if node == "" {
-		return
+		return false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if owner, ok := k.byNode[node]; ok && owner != uid {
+		return false
+	}
 	k.byNode[node] = uid
+	return true
 }
 
-func (k *Controller) disowns(node string) {
+// disowns gives a node's name up.
+func (k *Controller) disowns(node, uid string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.byNode, node)
+	if k.byNode[node] == uid {
+		delete(k.byNode, node)
+	}
 }
 
 func (k *Controller) podOf(node string) (string, bool) {
