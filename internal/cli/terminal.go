@@ -56,6 +56,11 @@ const (
 // Until looks again and again until look says yes or fails, and says on the log
 // every 15 s what is waited for, such as `cluster "demo" to become ACTIVE`.
 func (t *Terminal) Until(ctx context.Context, log *Log, what string, look func(context.Context) (bool, error)) error {
+	return t.UntilSaying(ctx, log, func() string { return what }, look)
+}
+
+// UntilSaying is Until for something whose state can be said while it is waited for.
+func (t *Terminal) UntilSaying(ctx context.Context, log *Log, what func() string, look func(context.Context) (bool, error)) error {
 	started := t.Clock.Now()
 	said := started
 	for delay := t.Poll; ; delay = min(delay*3/2, pollFactor*t.Poll) {
@@ -70,12 +75,12 @@ func (t *Terminal) Until(ctx context.Context, log *Log, what string, look func(c
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return t.interrupted(ctx, what, t.Clock.Since(started))
+			return t.interrupted(ctx, what(), t.Clock.Since(started))
 		case <-timer.C():
 		}
 		if now := t.Clock.Now(); now.Sub(said) >= progressEvery {
 			said = now
-			log.Infof("waiting for %s (%s)", what, now.Sub(started).Round(time.Second))
+			log.Infof("waiting for %s (%s)", what(), now.Sub(started).Round(time.Second))
 		}
 	}
 }

@@ -29,7 +29,7 @@ func Parse(b []byte) (*Config, error) {
 	}
 	j, err := yaml.YAMLToJSONStrict(b)
 	if err != nil {
-		return nil, wrong("", "%s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "error converting YAML to JSON: yaml: "))
+		return nil, wrong("", "%s", yamlMessage(err))
 	}
 	var tree any
 	if err := json.Unmarshal(j, &tree); err != nil {
@@ -55,6 +55,15 @@ func Parse(b []byte) (*Config, error) {
 	return &c, c.Validate()
 }
 
+// yamlMessage is what a YAML parser says, in one line and without its name.
+func yamlMessage(err error) string {
+	text := err.Error()
+	for _, noise := range []string{"error converting YAML to JSON: ", "yaml: ", "unmarshal errors:"} {
+		text = strings.TrimPrefix(text, noise)
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
 func quoted(v any) string {
 	if v == nil {
 		return "not set"
@@ -73,7 +82,7 @@ func oneDocument(b []byte) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return wrong("", "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+			return wrong("", "%s", yamlMessage(err))
 		case n > 0:
 			return wrong("", "the file holds more than one document; use a file for each cluster")
 		}

@@ -26,21 +26,28 @@ const (
 // Deployment's template is annotated, all replicas are ready, and every pod
 // runs on a Fargate node.
 func CoreDNSOnFargate(ctx context.Context, t *cli.Terminal, log *cli.Log, client kubernetes.Interface) error {
-	on, err := coreDNSRuns(ctx, client)
+	lack, err := coreDNSLack(ctx, client)
 	if err != nil {
 		return err
 	}
-	if !on {
+	if lack != "" {
 		if err := annotateCoreDNS(ctx, client); err != nil {
 			return err
 		}
 		log.Infof("%q is now schedulable onto Fargate", coreDNS)
-		err := t.Until(ctx, log, `"coredns" to be scheduled on Fargate`, func(ctx context.Context) (bool, error) {
-			on, err := coreDNSRuns(ctx, client)
-			if err != nil && !permanent(err) {
-				return false, nil
+		what := func() string { return fmt.Sprintf("%q to be scheduled on Fargate: %s", coreDNS, lack) }
+		err := t.UntilSaying(ctx, log, what, func(ctx context.Context) (bool, error) {
+			now, err := coreDNSLack(ctx, client)
+			if err != nil {
+				if permanent(err) {
+					return false, err
+				}
+				now = "the API server does not answer"
 			}
-			return on, err
+			if ctx.Err() == nil {
+				lack = now
+			}
+			return lack == "", nil
 		})
 		if err != nil {
 			return err
@@ -70,25 +77,29 @@ func annotateCoreDNS(ctx context.Context, client kubernetes.Interface) error {
 	return nil
 }
 
-func coreDNSRuns(ctx context.Context, client kubernetes.Interface) (bool, error) {
+// coreDNSLack is what CoreDNS lacks to run on Fargate, empty if it does.
+func coreDNSLack(ctx context.Context, client kubernetes.Interface) (string, error) {
 	d, err := client.AppsV1().Deployments(systemNamespace).Get(ctx, coreDNS, metav1.GetOptions{})
 	if err != nil {
-		return false, fmt.Errorf("reading deployment %q: %w", coreDNS, err)
+		return "", fmt.Errorf("reading deployment %q: %w", coreDNS, err)
 	}
 	if d.Spec.Replicas == nil {
-		return false, fmt.Errorf("deployment %q has no spec.replicas", coreDNS)
+		return "", fmt.Errorf("deployment %q has no spec.replicas", coreDNS)
 	}
-	if d.Spec.Template.Annotations[computeType] != fargate || d.Status.ObservedGeneration < d.Generation || *d.Spec.Replicas != d.Status.ReadyReplicas {
-		return false, nil
+	if d.Spec.Template.Annotations[computeType] != fargate || d.Status.ObservedGeneration < d.Generation {
+		return "its new template is not in use yet", nil
+	}
+	if *d.Spec.Replicas != d.Status.ReadyReplicas {
+		return fmt.Sprintf("%d of %d replicas are ready", d.Status.ReadyReplicas, *d.Spec.Replicas), nil
 	}
 	pods, err := client.CoreV1().Pods(systemNamespace).List(ctx, metav1.ListOptions{LabelSelector: "eks.amazonaws.com/component=" + coreDNS})
 	if err != nil {
-		return false, fmt.Errorf("listing the pods of deployment %q: %w", coreDNS, err)
+		return "", fmt.Errorf("listing the pods of deployment %q: %w", coreDNS, err)
 	}
 	for _, p := range pods.Items {
 		if p.Annotations[computeType] != fargate || p.Status.Phase != corev1.PodRunning || !strings.HasPrefix(p.Spec.NodeName, "fargate-") {
-			return false, nil
+			return fmt.Sprintf("pod %s is %s on %q", p.Name, p.Status.Phase, p.Spec.NodeName), nil
 		}
 	}
-	return true, nil
+	return "", nil
 }
