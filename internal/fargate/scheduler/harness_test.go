@@ -101,6 +101,13 @@ func (h *host) runs(node string) string {
 	return h.nodes[node].PodUID
 }
 
+// forget is what a restart of the host does.
+func (h *host) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.nodes)
+}
+
 // eni is a fake of EC2: subnets with a number of free addresses.
 type eni struct {
 	*diary
@@ -109,6 +116,8 @@ type eni struct {
 	made   map[string]Interface
 	next   int
 	noName bool
+	// after is what a call answers once it has had its effect.
+	after error
 }
 
 func (e *eni) Allocate(_ context.Context, r InterfaceRequest) (Interface, error) {
@@ -130,7 +139,7 @@ func (e *eni) Allocate(_ context.Context, r InterfaceRequest) (Interface, error)
 	}
 	e.made[r.Token] = i
 	e.add("allocate %s: %s", r.Subnet, i.ID)
-	return i, nil
+	return i, e.after
 }
 
 func (e *eni) Release(_ context.Context, id string) error {
@@ -164,6 +173,7 @@ type world struct {
 
 	mu       sync.Mutex
 	profiles []Profile
+	failing  func(clienttesting.Action) error
 }
 
 func newWorld(t *testing.T, objects ...runtime.Object) *world {
@@ -186,6 +196,9 @@ func newWorld(t *testing.T, objects ...runtime.Object) *world {
 // writes puts what changes the cluster into the diary, and binds, which the fake
 // of the API does not know.
 func (w *world) writes(action clienttesting.Action) (bool, runtime.Object, error) {
+	if err := w.failure(action); err != nil {
+		return true, nil, err
+	}
 	name := ""
 	switch a := action.(type) {
 	case clienttesting.CreateActionImpl:
