@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,6 +177,15 @@ type world struct {
 	failing  func(clienttesting.Action) error
 }
 
+var stores atomic.Int64
+
+// newStore is empty also when a test is run again in one process, which shares
+// its etcd.
+func newStore(t *testing.T) *store.Store {
+	t.Helper()
+	return store.New(storetest.Client(t), fmt.Sprintf("/%s/%d/", t.Name(), stores.Add(1)))
+}
+
 func newWorld(t *testing.T, objects ...runtime.Object) *world {
 	t.Helper()
 	d := &diary{}
@@ -183,7 +193,7 @@ func newWorld(t *testing.T, objects ...runtime.Object) *world {
 		diary: d, t: t, client: fake.NewClientset(append(objects, mappedRole())...),
 		host:       &host{diary: d, nodes: map[string]agent.Launch{}},
 		interfaces: &eni{diary: d, free: map[string]int{"subnet-a": 9, "subnet-b": 9}, made: map[string]Interface{}},
-		clock:      clocktesting.NewFakeClock(epoch), store: storetest.New(t),
+		clock:      clocktesting.NewFakeClock(epoch), store: newStore(t),
 		profiles: []Profile{{
 			Profile: profile.Profile{Name: "fp-default", Selectors: []profile.Selector{{Namespace: "default"}}},
 			ID:      "fp-id", Role: executionRole, Subnets: []string{"subnet-a", "subnet-b"},
