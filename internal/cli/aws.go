@@ -89,6 +89,9 @@ func (f *Factory) Target() (Target, error) {
 		Endpoint: strings.TrimSuffix(firstOf(endpoint, here.Endpoint), "/"),
 		Region:   firstOf(f.Global.Region, f.Env("AWS_REGION"), f.Env("AWS_DEFAULT_REGION"), here.Region),
 	}
+	if t.Endpoint == "" && errors.Is(err, fs.ErrPermission) {
+		return t, fmt.Errorf(`the Berth in %s belongs to another user, and AWS_ENDPOINT_URL is not set: run: eval "$(sudo berth env)"`, f.DataDir())
+	}
 	if t.Endpoint == "" {
 		return t, fmt.Errorf("no Berth runs in %s and AWS_ENDPOINT_URL is not set: start one with 'berth up'", f.DataDir())
 	}

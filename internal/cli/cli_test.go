@@ -137,6 +137,7 @@ func TestTarget(t *testing.T) {
 		{name: "a folder that is named goes first", global: Global{DataDir: "/d"}, env: []string{"AWS_ENDPOINT_URL=http://h:1", "AWS_ACCESS_KEY_ID=AKIA", "AWS_SECRET_ACCESS_KEY=s"}, here: here, want: Target{here.Endpoint, "us-east-1", root, "/d"}},
 		{name: "a region that is named", global: Global{Region: "ap-northeast-1"}, here: here, want: Target{here.Endpoint, "ap-northeast-1", root, "/var/lib/berth"}},
 		{name: "nothing", err: fs.ErrNotExist, refuse: "no Berth runs in /var/lib/berth and AWS_ENDPOINT_URL is not set: start one with 'berth up'"},
+		{name: "another user's", err: fs.ErrPermission, refuse: `the Berth in /var/lib/berth belongs to another user, and AWS_ENDPOINT_URL is not set: run: eval "$(sudo berth env)"`},
 		{name: "keys without an endpoint never reach AWS", env: []string{"AWS_ACCESS_KEY_ID=AKIA", "AWS_REGION=us-east-1"}, err: fs.ErrNotExist, refuse: "no Berth runs in /var/lib/berth and AWS_ENDPOINT_URL is not set: start one with 'berth up'"},
 		{name: "no region", env: []string{"AWS_ENDPOINT_URL=http://h:1"}, err: fs.ErrNotExist, refuse: "no region: set AWS_REGION or use --region"},
 		{name: "no key", env: []string{"AWS_ENDPOINT_URL=http://h:1", "AWS_REGION=us-east-1"}, err: fs.ErrPermission, refuse: `no credentials: AWS_ACCESS_KEY_ID is not set and /var/lib/berth/server.json cannot be read; run: eval "$(berth env)"`},

@@ -62,7 +62,7 @@ var (
 func CheckHost(h Host) Report {
 	r := Report{Runtime: h.Runtime}
 	for _, check := range []func(Host) []Check{
-		checkPlatform, checkRoot, checkCapabilities, checkNamespaces, checkPrograms, checkCgroups,
+		checkPlatform, checkRoot, checkCapabilities, checkNetwork, checkPrograms, checkCgroups,
 		checkOverlay, checkFiles, checkForwarding, checkPort, checkMachine, checkBin,
 	} {
 		r.Checks = append(r.Checks, check(h)...)
@@ -105,6 +105,7 @@ const (
 
 func checkCapabilities(h Host) []Check {
 	held, err := h.Probes.Capabilities()
+	root := h.Probes.UID() == 0
 	var checks []Check
 	for _, c := range []struct {
 		name   string
@@ -120,24 +121,33 @@ func checkCapabilities(h Host) []Check {
 		if err == nil && held&(1<<c.number) == 0 {
 			err = fmt.Errorf("not held")
 		}
-		checks = append(checks, found(c.name, err, "held", c.remedy, c.needed))
+		remedy := c.remedy
+		if !root && c.needed != nil {
+			remedy = "run as root"
+		}
+		checks = append(checks, found(c.name, err, "held", remedy, c.needed))
 	}
 	return checks
 }
 
-func checkNamespaces(h Host) []Check {
-	return []Check{
-		found("network namespaces", h.Probes.Namespace(), "can be made", "run as root outside of a locked-down container", sandboxes),
-		found("veth", h.Probes.Veth(), "a pair can be made", "load the kernel module: modprobe veth", sandboxes),
+// checkNetwork asks about links and tables only where there is a namespace to
+// try them in.
+func checkNetwork(h Host) []Check {
+	none := h.Probes.Namespace()
+	checks := []Check{found("network namespaces", none, "can be made", "run as root outside of a locked-down container", sandboxes)}
+	if none == nil {
+		checks = append(checks, found("veth", h.Probes.Veth(), "a pair can be made", "load the kernel module: modprobe veth", sandboxes))
 	}
+	nft, err := h.Probes.LookPath("nft")
+	checks = append(checks, found("nft program", err, nft, "install the package nftables: apt-get install nftables", sandboxes))
+	if err == nil && none == nil {
+		checks = append(checks, found("nf_tables", h.Probes.NFTables(nft), "a table can be made in a fresh namespace", "load the kernel modules: modprobe nf_tables nft_chain_nat", sandboxes))
+	}
+	return checks
 }
 
 func checkPrograms(h Host) []Check {
-	nft, err := h.Probes.LookPath("nft")
-	checks := []Check{found("nft program", err, nft, "install the package nftables: apt-get install nftables", sandboxes)}
-	if err == nil {
-		checks = append(checks, found("nf_tables", h.Probes.NFTables(nft), "a table can be made in a fresh namespace", "load the kernel modules: modprobe nf_tables nft_chain_nat", sandboxes))
-	}
+	var checks []Check
 	runc, err := h.Probes.LookPath("runc")
 	return append(checks, found("runc program", err, runc, "install the package runc: apt-get install runc (only --runtime runc needs it)", []dataplane.Runtime{dataplane.Runc}))
 }

@@ -58,7 +58,7 @@ func TestMissing(t *testing.T) {
 		want    string
 	}{
 		{"a whole host", fake{caps: allCaps, files: 1 << 20}, dataplane.GVisor, ""},
-		{"not root", fake{uid: 1000, files: 1 << 20, lacks: map[string]string{"namespace": "EPERM", "veth": "EPERM", "cgroup": "EPERM"}}, dataplane.GVisor, "root, CAP_SYS_ADMIN, CAP_NET_ADMIN, network namespaces, veth, cgroups"},
+		{"not root", fake{uid: 1000, files: 1 << 20, lacks: map[string]string{"namespace": "EPERM", "veth": "EPERM", "cgroup": "EPERM"}}, dataplane.GVisor, "root, CAP_SYS_ADMIN, CAP_NET_ADMIN, network namespaces, cgroups"},
 		{"not root, hollow", fake{uid: 1000, files: 1 << 20, lacks: map[string]string{"namespace": "EPERM"}}, dataplane.Hollow, ""},
 		{"without CAP_SYS_RESOURCE", fake{caps: allCaps &^ (1 << capSysResource), files: 1 << 20}, dataplane.GVisor, ""},
 		{"no nft", fake{caps: allCaps, files: 1 << 20, lacks: map[string]string{"program nft": "not found"}}, dataplane.GVisor, "nft program"},
