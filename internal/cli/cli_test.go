@@ -206,6 +206,7 @@ func TestExplain(t *testing.T) {
 	}{
 		{"an AWS error", op(&smithy.GenericAPIError{Code: "LimitExceeded", Message: "too\nmany"}), "doing: LimitExceeded: too many"},
 		{"an unknown key", op(&smithy.GenericAPIError{Code: "UnrecognizedClientException", Message: "The security token is invalid."}), `doing: UnrecognizedClientException: The security token is invalid: this Berth does not know the key that was used; take its own with: eval "$(berth env)"`},
+		{"another region", op(&smithy.GenericAPIError{Code: "InvalidSignatureException", Message: "Credential should be scoped to a valid region, not 'x'"}), "doing: InvalidSignatureException: Credential should be scoped to a valid region, not 'x': this Berth serves another region, the one that 'berth env' prints; leave out --region and unset AWS_REGION, or start a second Berth with 'berth up --region … --data-dir … --listen …'"},
 		{"nobody listens", op(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}), "doing: dial tcp: connection refused: nothing listens there; start Berth with 'berth up', or point AWS_ENDPOINT_URL to one that runs"},
 		{"two lines", errors.New("a\n b"), "a b"},
 	}

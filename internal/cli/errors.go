@@ -65,6 +65,10 @@ func brief(op *smithy.OperationError) string {
 }
 
 func hint(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "scoped to a valid region") {
+		return "this Berth serves another region, the one that 'berth env' prints; leave out --region and unset AWS_REGION, or start a second Berth with 'berth up --region … --data-dir … --listen …'"
+	}
 	switch Code(err) {
 	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure":
 		return `this Berth does not know the key that was used; take its own with: eval "$(berth env)"`
