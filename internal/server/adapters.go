@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"time"
 
 	awsiam "github.com/aws/aws-sdk-go-v2/service/iam"
 
@@ -34,8 +33,7 @@ func (k keys) Lookup(ctx context.Context, id string) (sigv4.Key, error) {
 	case errors.Is(err, credential.ErrUnknownKey):
 		return sigv4.Key{}, sigv4.ErrUnknownKey
 	case errors.Is(err, credential.ErrExpired):
-		// An end in the past is what makes the verifier say that it expired.
-		return sigv4.Key{Secret: sigv4.Secret(secret), SessionToken: sigv4.Secret(token), Principal: p, Expires: time.Unix(1, 0)}, nil
+		return sigv4.Key{}, sigv4.ErrExpiredKey
 	case err != nil:
 		return sigv4.Key{}, err
 	}

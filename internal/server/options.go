@@ -46,6 +46,11 @@ func Defaults() Options {
 	}
 }
 
+// maxDataDir is how long, in bytes, the path of a data folder may be: below it
+// are sockets, agent/clusters/<32 bytes>/dataplane.sock the deepest of them, and
+// the path of a Unix socket has 107 bytes at most.
+const maxDataDir = 107 - len("/agent/clusters//dataplane.sock") - 32
+
 var (
 	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
 	regionPattern  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
@@ -57,7 +62,7 @@ func (o Options) Validate() error {
 	if err != nil {
 		return fmt.Errorf("--listen %q is not host:port", o.Listen)
 	}
-	if ip := net.ParseIP(host); (ip == nil || !ip.IsLoopback()) && o.AccessKeyID == "test" {
+	if !loopback(host) && o.AccessKeyID == "test" {
 		return fmt.Errorf("--listen %s is not a loopback address, and the root key is the well-known test/test: choose a key with BERTH_ROOT_ACCESS_KEY_ID and BERTH_ROOT_SECRET_ACCESS_KEY, or listen on 127.0.0.1", o.Listen)
 	}
 	if !accountPattern.MatchString(o.Account) {
@@ -74,7 +79,16 @@ func (o Options) Validate() error {
 	if !filepath.IsAbs(o.DataDir) {
 		return fmt.Errorf("--data-dir %q is not an absolute path", o.DataDir)
 	}
+	if n := len(filepath.Clean(o.DataDir)); n > maxDataDir {
+		return fmt.Errorf("--data-dir %s is %d bytes long, and there are sockets in it whose paths may not be longer than the system allows: choose a path of at most %d bytes", o.DataDir, n, maxDataDir)
+	}
 	return nil
+}
+
+// loopback says whether only this host reaches an address.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Instance is the tag of a Berth in every name that the host sees: two Berths

@@ -41,7 +41,7 @@ func Purge(ctx context.Context, o Options) error {
 	if canNamespace() {
 		failures = append(failures, purgeHost(ctx, o))
 	}
-	failures = append(failures, purgeEtcd(ctx, o), removeLogLinks(o.DataDir))
+	failures = append(failures, purgeEtcd(ctx, o), removeLogLinks(containerLogs, o.DataDir))
 	if err := errors.Join(failures...); err != nil {
 		return err
 	}
@@ -107,10 +107,10 @@ func unmountBelow(dir string) error {
 	return errors.Join(failures...)
 }
 
-// removeLogLinks removes the links to logs below a folder, and the folder of
-// links when that leaves it empty.
-func removeLogLinks(dataDir string) error {
-	links, err := os.ReadDir(containerLogs)
+// removeLogLinks removes the links in a folder to logs below a data folder, and
+// the folder of links when that leaves it empty.
+func removeLogLinks(folder, dataDir string) error {
+	links, err := os.ReadDir(folder)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -118,14 +118,14 @@ func removeLogLinks(dataDir string) error {
 		return fmt.Errorf("listing the links to logs: %w", err)
 	}
 	for _, l := range links {
-		path := filepath.Join(containerLogs, l.Name())
+		path := filepath.Join(folder, l.Name())
 		if target, err := os.Readlink(path); err == nil && strings.HasPrefix(target, dataDir+"/") {
 			if err := os.Remove(path); err != nil {
 				return fmt.Errorf("removing a link to a log: %w", err)
 			}
 		}
 	}
-	if err := os.Remove(containerLogs); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
+	if err := os.Remove(folder); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("removing the folder of links to logs: %w", err)
 	}
 	return nil
