@@ -26,6 +26,8 @@ import (
 	"k8s.io/kubernetes/pkg/volume/util/subpath"
 	"k8s.io/mount-utils"
 
+	"berth.dev/berth/dataplane"
+	"berth.dev/berth/kube/internal/hollow"
 	"berth.dev/berth/kube/internal/machine"
 )
 
@@ -52,7 +54,7 @@ func (noDynamicPlugins) Probe() ([]volume.ProbeEvent, error) { return nil, nil }
 
 func (k *Kubelet) dependencies(clients *clients, recorder record.EventRecorderLogger) *upstream.Dependencies {
 	mounter := mount.New("")
-	return &upstream.Dependencies{
+	deps := &upstream.Dependencies{
 		KubeClient:                clients.kube,
 		HeartbeatClient:           clients.heartbeat,
 		EventClient:               clients.events.CoreV1(),
@@ -72,6 +74,10 @@ func (k *Kubelet) dependencies(clients *clients, recorder record.EventRecorderLo
 		PodStartupLatencyTracker:  kubeletutil.NewPodStartupLatencyTracker(),
 		NodeStartupLatencyTracker: kubeletutil.NewNodeStartupLatencyTracker(),
 	}
+	if k.host.Config.Runtime == dataplane.Hollow {
+		deps.ProbeManager = hollow.Prober{}
+	}
+	return deps
 }
 
 // construct calls upstream's constructor and not RunKubelet around it, because
