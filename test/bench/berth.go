@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -170,9 +172,37 @@ func (r *berth) end() {
 		_ = r.cmd.Process.Kill()
 		<-r.exited
 	}
+	if r.bench.keep {
+		r.keepLogs()
+	}
 	purge := exec.CommandContext(ctx, r.bench.berth, "down", "--purge", "--data-dir", r.dir)
 	purge.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if out, err := purge.CombinedOutput(); err != nil {
 		fmt.Fprintf(r.bench.log, "bench: purging %s: %v: %s\n", r.dir, err, out)
+	}
+}
+
+// keepLogs copies the logs of the Berth's processes out of what is purged.
+func (r *berth) keepLogs() {
+	kept := r.dir + "-logs"
+	err := filepath.WalkDir(r.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || filepath.Ext(path) != ".log" {
+			return nil // what vanishes while it is looked at is no log
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(kept, 0o755); err != nil {
+			return err
+		}
+		below, err := filepath.Rel(r.dir, path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(kept, strings.ReplaceAll(below, "/", "_")), text, 0o644)
+	})
+	if err != nil {
+		fmt.Fprintf(r.bench.log, "bench: keeping the logs of %s: %v\n", r.dir, err)
 	}
 }

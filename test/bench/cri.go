@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	containerdclient "github.com/containerd/containerd/v2/client"
@@ -196,30 +197,54 @@ func (a *alone) end(b *bench) {
 	}
 }
 
-// started is when containerd made what a pod consists of.
-type started struct{ sandbox, created, started time.Time }
+// started is when containerd was asked for a sandbox, had it running, began to
+// create its container and had it started.
+type started struct{ asked, sandbox, created, started time.Time }
 
-// startedOf asks a containerd about the pod of a UID.
-func startedOf(ctx context.Context, runtime cri.RuntimeServiceClient, uid string) (started, error) {
-	selector := map[string]string{uidLabel: uid}
-	sandboxes, err := runtime.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{Filter: &cri.PodSandboxFilter{LabelSelector: selector}})
+// startedOf asks a containerd, and its log, about the pod of a UID.
+func startedOf(ctx context.Context, runtime cri.RuntimeServiceClient, log, uid string) (started, error) {
+	containers, err := runtime.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{LabelSelector: map[string]string{uidLabel: uid}}})
 	if err != nil {
 		return started{}, err
 	}
-	containers, err := runtime.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{LabelSelector: selector}})
-	if err != nil {
-		return started{}, err
-	}
-	if len(sandboxes.GetItems()) == 0 || len(containers.GetContainers()) == 0 {
-		return started{}, fmt.Errorf("containerd knows no pod %s", uid)
+	if len(containers.GetContainers()) == 0 {
+		return started{}, fmt.Errorf("containerd knows no container of pod %s", uid)
 	}
 	container, err := runtime.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: containers.GetContainers()[0].GetId()})
 	if err != nil {
 		return started{}, err
 	}
-	return started{
-		sandbox: time.Unix(0, sandboxes.GetItems()[0].GetCreatedAt()),
-		created: time.Unix(0, container.GetStatus().GetCreatedAt()),
-		started: time.Unix(0, container.GetStatus().GetStartedAt()),
-	}, nil
+	out := started{created: time.Unix(0, container.GetStatus().GetCreatedAt()), started: time.Unix(0, container.GetStatus().GetStartedAt())}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		return out, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, `msg="RunPodSandbox for`) || !strings.Contains(line, uid) {
+			continue
+		}
+		at, err := logTime(line)
+		if err != nil {
+			return out, err
+		}
+		if strings.Contains(line, "returns sandbox id") {
+			out.sandbox = at
+		} else {
+			out.asked = at
+		}
+	}
+	if out.asked.IsZero() || out.sandbox.IsZero() {
+		return out, fmt.Errorf("the log of containerd tells nothing of the sandbox of pod %s", uid)
+	}
+	return out, nil
+}
+
+// logTime is the time of a line of containerd's log.
+func logTime(line string) (time.Time, error) {
+	text, _, _ := strings.Cut(strings.TrimPrefix(line, `time="`), `"`)
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return at, fmt.Errorf("reading the log of containerd: %w", err)
+	}
+	return at, nil
 }

@@ -53,8 +53,10 @@ type bench struct {
 	cpu     string
 	// count is how many pods, hollow how many nodes, repeat how many clusters.
 	count, hollow, repeat int
-	out                   io.Writer
-	log                   io.Writer
+	// keep leaves dir, with the logs, where it is.
+	keep bool
+	out  io.Writer
+	log  io.Writer
 }
 
 func run(args []string, out, log io.Writer) int {
@@ -64,7 +66,7 @@ func run(args []string, out, log io.Writer) int {
 	// The kernel signals a child whose parent's thread ends; this one does not.
 	runtime.LockOSThread()
 	b := &bench{out: out, log: log}
-	chosen, keep, err := b.parse(args)
+	chosen, err := b.parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
@@ -76,8 +78,11 @@ func run(args []string, out, log io.Writer) int {
 	if b.dir, err = os.MkdirTemp("/tmp", "bb-"); err != nil {
 		return report(log, err)
 	}
-	if !keep {
+	if !b.keep {
 		defer os.RemoveAll(b.dir)
+	}
+	if b.keep {
+		fmt.Fprintf(log, "bench: logs are kept in %s\n", b.dir)
 	}
 	b.machine()
 	failed := 0
@@ -99,7 +104,7 @@ func run(args []string, out, log io.Writer) int {
 	return min(failed, 1)
 }
 
-func (b *bench) parse(args []string) (chosen []string, keep bool, err error) {
+func (b *bench) parse(args []string) (chosen []string, err error) {
 	var names []string
 	for _, p := range parts {
 		names = append(names, p.name)
@@ -117,27 +122,27 @@ func (b *bench) parse(args []string) (chosen []string, keep bool, err error) {
 	flags.IntVar(&b.count, "count", 20, "pods to start one after another, and at once")
 	flags.IntVar(&b.hollow, "hollow", 500, "nodes of the hollow runtime")
 	flags.IntVar(&b.repeat, "repeat", 3, "clusters to create")
-	flags.BoolVar(&keep, "keep", false, "keep the folder with the logs")
+	flags.BoolVar(&b.keep, "keep", false, "keep the folder with the logs, and say where it is")
 	if err := flags.Parse(args); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	for _, name := range flags.Args() {
 		if !slices.Contains(names, name) {
-			return nil, false, fmt.Errorf("no figure %q, one of %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("no figure %q, one of %s", name, strings.Join(names, ", "))
 		}
 	}
 	for _, path := range []*string{&b.berth, &b.bin} {
 		if *path, err = filepath.Abs(*path); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		if _, err := os.Stat(*path); err != nil {
-			return nil, false, fmt.Errorf("looking for what is measured (make build): %w", err)
+			return nil, fmt.Errorf("looking for what is measured (make build): %w", err)
 		}
 	}
 	if flags.NArg() == 0 {
-		return names, keep, nil
+		return names, nil
 	}
-	return flags.Args(), keep, nil
+	return flags.Args(), nil
 }
 
 func named(name string, err error) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -15,9 +16,10 @@ var steps = []struct{ name, what string }{
 	{"registered", "its kubelet has registered the node"},
 	{"ready", "the node is Ready"},
 	{"bound", "it is bound to the node"},
-	{"sandbox", "containerd's sandbox runs"},
-	{"created", "containerd has begun to create its container"},
-	{"started", "containerd has started it"},
+	{"asked", "its kubelet, with its volumes mounted, asks containerd for a sandbox"},
+	{"sandbox", "RunPodSandbox returns"},
+	{"created", "containerd begins to create its container"},
+	{"started", "containerd has started its container"},
 	{"running", "its status says Running"},
 }
 
@@ -25,9 +27,11 @@ var steps = []struct{ name, what string }{
 type tracer struct {
 	records *records
 	runtime cri.RuntimeServiceClient
-	close   func()
-	took    [][]time.Duration
-	call    []time.Duration
+	// log is containerd's.
+	log   string
+	close func()
+	took  [][]time.Duration
+	call  []time.Duration
 }
 
 func newTracer(ctx context.Context, c *cluster) (*tracer, error) {
@@ -41,20 +45,20 @@ func newTracer(ctx context.Context, c *cluster) (*tracer, error) {
 		return nil, err
 	}
 	return &tracer{
-		records: records, runtime: runtime, took: make([][]time.Duration, len(steps)),
+		records: records, runtime: runtime, log: filepath.Join(c.berth.dir, "agent", "containerd.log"), took: make([][]time.Duration, len(steps)),
 		close: func() { disconnect(); records.close() },
 	}, nil
 }
 
 // trace reads the moments of a pod that runs: those of the Fargate scheduler
 // from its record, those of the API from what was seen, those of containerd
-// from containerd. All are of this machine's clock.
+// from containerd and its log. All are of this machine's clock.
 func (t *tracer) trace(ctx context.Context, o *observer, begun, answered time.Time, p podSeen) error {
 	record, err := t.records.table.Get(ctx, p.uid)
 	if err != nil {
 		return err
 	}
-	at, err := startedOf(ctx, t.runtime, p.uid)
+	at, err := startedOf(ctx, t.runtime, t.log, p.uid)
 	if err != nil {
 		return fmt.Errorf("asking containerd: %w", err)
 	}
@@ -62,7 +66,7 @@ func (t *tracer) trace(ctx context.Context, o *observer, begun, answered time.Ti
 	node := *o.nodes[p.node]
 	o.mu.Unlock()
 	line := record.Timeline
-	moments := []time.Time{line.Accepted, line.Allocated, node.created, node.ready, p.bound, at.sandbox, at.created, at.started, p.running}
+	moments := []time.Time{line.Accepted, line.Allocated, node.created, node.ready, p.bound, at.asked, at.sandbox, at.created, at.started, p.running}
 	before := begun
 	for i, moment := range moments {
 		t.took[i] = append(t.took[i], moment.Sub(before))
