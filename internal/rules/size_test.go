@@ -77,7 +77,7 @@ func TestSizes(t *testing.T) {
 		}
 		for _, f := range functions(s) {
 			measure("func", f.name, f.lines)
-			if !s.test {
+			if !s.test && !s.fixture() {
 				measure("params", f.name, f.params)
 			}
 		}

@@ -46,6 +46,10 @@ func (s source) imports() []string {
 	return out
 }
 
+// fixture says whether the file is of a package that is there for tests alone,
+// as its name says.
+func (s source) fixture() bool { return strings.HasSuffix(s.ast.Name.Name, "test") }
+
 func (s source) line(n ast.Node) int { return s.fset.Position(n.Pos()).Line }
 
 // skipped says whether a folder holds nothing that the rules are about: what is
