@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"berth.dev/berth/internal/cli"
-	"berth.dev/berth/internal/cli/cluster"
 	"berth.dev/berth/internal/server"
 )
 
@@ -34,7 +33,7 @@ type session struct {
 // Run runs the demo. It may be run again at any time, also after it was
 // interrupted; Berth is left running in either case.
 func Run(ctx context.Context, o *Options) error {
-	p, err := o.decide()
+	p, err := o.decide(ctx)
 	if err != nil {
 		return err
 	}
@@ -146,21 +145,19 @@ func (s *session) up(ctx context.Context) error {
 // deploy makes the cluster and the web server.
 func (s *session) deploy(ctx context.Context) error {
 	s.heading("Create the network, the roles, the cluster %q and its Fargate profile through the AWS APIs, and put CoreDNS on Fargate", clusterName)
-	create := cluster.NewCreate(s.Factory)
-	args := []string{"--fargate", "--name", clusterName, "--timeout", s.Timeout.String(), "--kubeconfig", s.tools.kubeconfig}
-	s.say("$ " + short(s.Executable) + " create cluster --fargate --name " + clusterName)
-	if err := writeFile(filepath.Join(folder(s.plan.DataDir), "web.yaml"), manifest); err != nil {
-		return err
+	create := s.createCluster
+	if s.plan.hollow() {
+		create = s.createHollow
 	}
-	create.SetArgs(args)
-	create.SilenceErrors, create.SilenceUsage = true, true
-	create.SetOut(s.Out)
-	create.SetErr(s.Err)
-	if err := create.ExecuteContext(ctx); err != nil {
+	if err := create(ctx); err != nil {
 		return err
 	}
 	s.heading("Deploy a web server: two replicas, so two nodes, and a Service")
-	if _, err := s.tools.show(ctx, "apply", "-f", filepath.Join(folder(s.plan.DataDir), "web.yaml")); err != nil {
+	path := filepath.Join(folder(s.plan.DataDir), "web.yaml")
+	if err := writeFile(path, manifest); err != nil {
+		return err
+	}
+	if _, err := s.tools.show(ctx, "apply", "-f", path); err != nil {
 		return err
 	}
 	return s.waitForWeb(ctx)

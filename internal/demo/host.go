@@ -1,11 +1,14 @@
 package demo
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"net"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
-	"time"
+	"syscall"
 
 	"berth.dev/berth/dataplane"
 	"berth.dev/berth/internal/doctor"
@@ -38,21 +41,45 @@ func (p plan) notice() []string {
 }
 
 // decide chooses where and with what the demo runs.
-func (o *Options) decide() (plan, error) {
-	p := plan{DataDir: o.dataDir(), Runtime: o.wanted()}
-	dir, err := filepath.Abs(p.DataDir)
+func (o *Options) decide(ctx context.Context) (plan, error) {
+	p := plan{Runtime: o.wanted()}
+	dir, err := filepath.Abs(o.dataDir())
 	if err != nil {
-		return p, fmt.Errorf("finding the data folder %s: %w", p.DataDir, err)
+		return p, fmt.Errorf("finding the data folder %s: %w", o.dataDir(), err)
 	}
 	p.DataDir = dir
-	if s, ok := running(dir); ok {
-		p.Runtime = s.Runtime
-		if p.hollow() {
-			p.Lacks = []string{fmt.Sprintf("the Berth that runs in %s was started so (to change that: berth down%s, then run the demo again)", dir, o.dirFlag(dir))}
-		}
-		return p, nil
+	taken, err := held(dir)
+	if err != nil {
+		return p, err
 	}
-	return p, o.fit(&p)
+	if !taken {
+		return p, o.fit(&p)
+	}
+	// A Berth that is starting, perhaps for a demo that was interrupted, takes a
+	// moment to say what it is.
+	err = o.Until(ctx, o.Log(), "the Berth in "+dir+" to say with which runtime it runs", func(context.Context) (bool, error) {
+		s, err := server.ReadState(dir)
+		p.Runtime = s.Runtime
+		return err == nil, nil
+	})
+	if p.hollow() {
+		p.Lacks = o.whyHollow(dir)
+	}
+	return p, err
+}
+
+// whyHollow is why the Berth that runs may be hollow: because the host cannot
+// carry more, or because somebody chose so.
+func (o *Options) whyHollow(dir string) []string {
+	wanted := o.wanted()
+	if wanted == dataplane.Hollow {
+		wanted = dataplane.GVisor
+	}
+	report := doctor.CheckHost(doctor.Host{Runtime: wanted, DataDir: dir, Bin: o.bin(), Listen: o.listen(), Running: true, Probes: o.Probes})
+	if !report.Works() {
+		return missing(report)
+	}
+	return []string{fmt.Sprintf("the Berth that runs in %s was started so (to change that: berth down --purge%s, then run the demo again)", dir, o.dirFlag(dir))}
 }
 
 // fit turns to runtime hollow where the host cannot carry the one that is
@@ -88,9 +115,6 @@ func (o *Options) dataDir() string {
 	if o.Global.DataDir != "" || o.Env("BERTH_DATA_DIR") != "" || o.Probes.UID() == 0 || o.Env("HOME") == "" {
 		return dir
 	}
-	if _, ok := running(dir); ok {
-		return dir
-	}
 	return filepath.Join(o.Env("HOME"), ".local", "state", "berth")
 }
 
@@ -111,16 +135,19 @@ func (o *Options) listen() string {
 	return server.Defaults().Listen
 }
 
-// running is what the Berth of a folder says of itself, if one answers there.
-func running(dataDir string) (server.State, bool) {
-	s, err := server.ReadState(dataDir)
-	if err != nil {
-		return s, false
+// held says whether a server uses a data folder: it locks it as long as it lives.
+func held(dataDir string) (bool, error) {
+	f, err := os.Open(filepath.Join(dataDir, "lock"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
-	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(s.Endpoint, "http://"), time.Second)
 	if err != nil {
-		return s, false
+		return false, fmt.Errorf("looking for the server of %s: %w", dataDir, err)
 	}
-	conn.Close()
-	return s, true
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
 }

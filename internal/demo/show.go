@@ -34,7 +34,7 @@ func command(ctx context.Context, path string, args ...string) *exec.Cmd {
 
 // show prints the command line of kubectl and what it writes, and returns that.
 func (p programs) show(ctx context.Context, args ...string) (string, error) {
-	fmt.Fprintf(p.out, "$ %s %s\n", short(p.kubectl), strings.Join(args, " "))
+	fmt.Fprintf(p.out, "$ %s %s\n", short(p.kubectl), quoted(args))
 	var text bytes.Buffer
 	c := command(ctx, p.kubectl, args...)
 	c.Env = append(without(p.environ, "KUBECONFIG"), "KUBECONFIG="+p.kubeconfig)
@@ -46,6 +46,18 @@ func (p programs) show(ctx context.Context, args ...string) (string, error) {
 		return text.String(), fmt.Errorf("running kubectl %s: %w (its output is above)", strings.Join(args, " "), err)
 	}
 	return text.String(), nil
+}
+
+// quoted is a command line as it is typed.
+func quoted(args []string) string {
+	words := make([]string, len(args))
+	for i, a := range args {
+		words[i] = a
+		if a == "" || strings.ContainsAny(a, "\"'`$&|;<>()*?[]{}#~ \t\n\\") {
+			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func without(environ []string, name string) []string {

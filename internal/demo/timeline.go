@@ -27,8 +27,8 @@ type timeline struct {
 }
 
 // timelines are what happened: to the cluster, then to each of its pods that
-// keep says are there still.
-func timelines(h *history, keep func(uid string) bool) []timeline {
+// keep wants.
+func timelines(h *history, hollow bool, keep func(uid string) bool) []timeline {
 	out := []timeline{{title: "cluster " + clusterName, total: "CreateCluster to ACTIVE", steps: []step{
 		{what: "CreateCluster is accepted", moment: h.Called},
 		{what: "ACTIVE: its API server answers", moment: h.Active},
@@ -40,18 +40,30 @@ func timelines(h *history, keep func(uid string) bool) []timeline {
 		}})
 	}
 	for _, p := range sortedPods(h, keep) {
-		node := h.Nodes[p.Node]
-		out = append(out, timeline{title: fmt.Sprintf("pod %s/%s on %s", p.Namespace, p.Name, p.Node), total: "created to Running and ready", steps: []step{
-			{what: "created, and matched by the profile", moment: p.Created},
-			{what: "admitted: capacity is provisioned", moment: p.Admitted, note: p.Capacity},
-			{what: "node registered", moment: node.Created},
-			{what: "node Ready", moment: node.Ready},
-			{what: "bound to its node", moment: p.Bound},
-			{what: "container started", moment: p.Started},
-			{what: "Running and ready", moment: p.Ready},
-		}})
+		out = append(out, podTimeline(p, h.Nodes[p.Node], hollow))
 	}
 	return out
+}
+
+// podTimeline is the life of a pod; one that is hollow never becomes ready.
+func podTimeline(p podTimes, node nodeTimes, hollow bool) timeline {
+	on := "without a node"
+	if p.Node != "" {
+		on = "on " + p.Node
+	}
+	t := timeline{title: fmt.Sprintf("pod %s/%s %s", p.Namespace, p.Name, on), total: "created to Running and ready", steps: []step{
+		{what: "created, and matched by the profile", moment: p.Created},
+		{what: "admitted: capacity is provisioned", moment: p.Admitted, note: p.Capacity},
+		{what: "node registered", moment: node.Created},
+		{what: "node Ready", moment: node.Ready},
+		{what: "bound to its node", moment: p.Bound},
+		{what: "container started", moment: p.Started},
+		{what: "Running and ready", moment: p.Ready},
+	}}
+	if hollow {
+		t.total, t.steps = "created to Running", t.steps[:len(t.steps)-1]
+	}
+	return t
 }
 
 // sortedPods are pods in the order of their creation.

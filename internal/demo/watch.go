@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -21,10 +22,10 @@ import (
 )
 
 const (
-	clusterName = "demo"
-	profileName = "fp-default"
 	// lookEvery is how often EKS is asked, and so how exact its moments are.
 	lookEvery = 100 * time.Millisecond
+	// watchSeconds is less than the client's timeout, which would cut a watch off.
+	watchSeconds = 25
 )
 
 // watcher follows a cluster from its creation to its running pods, says what
@@ -58,7 +59,8 @@ func (w *watcher) follow(ctx context.Context) {
 	wg.Wait()
 }
 
-// look calls f until it says that there is no more to see, or ctx ends.
+// look calls f until it says that there is no more to see, or ctx ends. An error
+// of f's is none of look's: whoever makes what is looked at meets it too.
 func (w *watcher) look(ctx context.Context, f func() (done bool)) bool {
 	for !f() {
 		timer := w.clock.NewTimer(lookEvery)
@@ -73,12 +75,15 @@ func (w *watcher) look(ctx context.Context, f func() (done bool)) bool {
 }
 
 // followCluster waits until the cluster is ACTIVE.
+//
+// It saw the cluster become so only if it saw it when it was not.
 func (w *watcher) followCluster(ctx context.Context) (types.Cluster, bool) {
 	var c types.Cluster
 	creating := false
 	ok := w.look(ctx, func() bool {
 		out, err := w.aws.EKS.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String(clusterName)})
 		if err != nil {
+			creating = cli.NotFound(err)
 			return false
 		}
 		c = *out.Cluster
@@ -112,6 +117,7 @@ func (w *watcher) followProfile(ctx context.Context) {
 			ClusterName: aws.String(clusterName), FargateProfileName: aws.String(profileName),
 		})
 		if err != nil {
+			creating = cli.NotFound(err)
 			return false
 		}
 		active := out.FargateProfile.Status == types.FargateProfileStatusActive
@@ -129,10 +135,14 @@ func (w *watcher) followProfile(ctx context.Context) {
 
 // followPods watches pods and nodes until ctx ends.
 func (w *watcher) followPods(ctx context.Context, client kubernetes.Interface) {
-	factory := informers.NewSharedInformerFactory(client, 0)
+	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.TimeoutSeconds = new(int64(watchSeconds))
+	}))
+	core := factory.Core().V1()
 	// The handlers of an informer that has not started cannot fail to be added.
-	_, _ = factory.Core().V1().Pods().Informer().AddEventHandler(handler(w.pod))
-	_, _ = factory.Core().V1().Nodes().Informer().AddEventHandler(handler(w.node))
+	_, _ = core.Pods().Informer().AddEventHandler(handler(w.pod))
+	_, _ = core.Nodes().Informer().AddEventHandler(handler(w.node))
+	_, _ = core.Events().Informer().AddEventHandler(handler(w.event))
 	factory.Start(ctx.Done())
 	<-ctx.Done()
 	factory.Shutdown()
@@ -175,6 +185,37 @@ func (w *watcher) pod(p *corev1.Pod, seen bool) {
 	}
 }
 
+// quiet are warnings that are no trouble, or that the pod's conditions tell too.
+var quiet = map[string]bool{"LoggingDisabled": true, "FailedScheduling": true}
+
+// patience is how often a probe may fail before it is trouble.
+const patience = 5
+
+// event says what troubles a pod.
+func (w *watcher) event(e *corev1.Event, seen bool) {
+	if !seen || e.Type != corev1.EventTypeWarning || e.InvolvedObject.Kind != "Pod" || quiet[e.Reason] || e.Reason == "Unhealthy" && e.Count < patience {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key, line := string(e.InvolvedObject.UID)+" "+e.Reason, e.Reason+": "+oneLine(e.Message)
+	if line != w.said[key] {
+		w.said[key] = line
+		w.log.Warnf("pod %s/%s: %s", e.InvolvedObject.Namespace, e.InvolvedObject.Name, line)
+	}
+}
+
+// longest is how much of a message is said, in bytes.
+const longest = 300
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + " …"
+	}
+	return s
+}
+
 // progress says in a few words how far a pod is, and why no further.
 func progress(p *corev1.Pod) string {
 	if p.DeletionTimestamp != nil {
@@ -185,7 +226,7 @@ func progress(p *corev1.Pod) string {
 	}
 	switch {
 	case p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed:
-		return strings.TrimSpace(string(p.Status.Phase) + " " + p.Status.Message)
+		return oneLine(string(p.Status.Phase) + " " + p.Status.Message)
 	case condition(p, corev1.PodReady):
 		return "Ready at " + p.Status.PodIP
 	case !lastStart(p).IsZero():
@@ -197,19 +238,19 @@ func progress(p *corev1.Pod) string {
 	case p.Spec.SchedulerName == "fargate-scheduler":
 		return "created, matched by profile " + p.Labels["eks.amazonaws.com/fargate-profile"]
 	}
-	return "Pending: no Fargate profile matches it"
+	return "Pending, not matched by a Fargate profile"
 }
 
 // refusal is what stands in the way of a pod.
 func refusal(p *corev1.Pod) string {
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Message != "" && p.Spec.SchedulerName == "fargate-scheduler" {
-			return "not scheduled: " + c.Message
+			return "not scheduled: " + oneLine(c.Message)
 		}
 	}
 	for _, s := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
 		if waiting := s.State.Waiting; waiting != nil && waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" {
-			return strings.TrimSpace(fmt.Sprintf("container %s: %s %s", s.Name, waiting.Reason, waiting.Message))
+			return oneLine(fmt.Sprintf("container %s: %s %s", s.Name, waiting.Reason, waiting.Message))
 		}
 	}
 	return ""

@@ -8,15 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"berth.dev/berth/internal/cli/ec2client"
-	"berth.dev/berth/internal/cli/kube"
 	"berth.dev/berth/internal/cli/network"
 )
 
@@ -28,23 +25,22 @@ const (
 	asks = 20
 )
 
-// client makes a client of the cluster.
-func (s *session) client(ctx context.Context) (kubernetes.Interface, error) {
-	out, err := s.aws.EKS.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: aws.String(clusterName)})
-	if err != nil {
-		return nil, fmt.Errorf("describing cluster %q: %w", clusterName, err)
-	}
-	return kube.Client(s.aws.Target, *out.Cluster, s.Clock.Now)
-}
-
-// waitForWeb returns once the replicas serve.
+// waitForWeb returns once the replicas serve; hollow ones once they run.
 func (s *session) waitForWeb(ctx context.Context) error {
 	client, err := s.client(ctx)
 	if err != nil {
 		return err
 	}
-	err = s.Until(ctx, s.log, fmt.Sprintf("the %d pods of deployment %q to become ready", replicas, webName), func(ctx context.Context) (bool, error) {
-		return webReady(ctx, client)
+	err = s.Until(ctx, s.log, fmt.Sprintf("the %d pods of deployment %q to run", replicas, webName), func(ctx context.Context) (bool, error) {
+		d, err := client.AppsV1().Deployments(metav1.NamespaceDefault).Get(ctx, webName, metav1.GetOptions{})
+		if err != nil {
+			return false, fmt.Errorf("reading deployment %q: %w", webName, err)
+		}
+		if d.Status.ObservedGeneration < d.Generation || d.Status.UpdatedReplicas != replicas {
+			return false, nil
+		}
+		pods, err := s.webPods(ctx, client)
+		return len(pods) == replicas, err
 	})
 	if err != nil {
 		return fmt.Errorf("%w (see: KUBECONFIG=%s %s describe pods)", err, s.tools.kubeconfig, short(s.tools.kubectl))
@@ -52,29 +48,24 @@ func (s *session) waitForWeb(ctx context.Context) error {
 	return nil
 }
 
-func webReady(ctx context.Context, client kubernetes.Interface) (bool, error) {
-	d, err := client.AppsV1().Deployments(metav1.NamespaceDefault).Get(ctx, webName, metav1.GetOptions{})
-	if err != nil {
-		return false, fmt.Errorf("reading deployment %q: %w", webName, err)
-	}
-	if d.Status.ObservedGeneration < d.Generation || d.Status.UpdatedReplicas != replicas || d.Status.ReadyReplicas != replicas {
-		return false, nil
-	}
-	pods, err := webPods(ctx, client)
-	return len(pods) == replicas, err
-}
-
-// webPods are the pods that serve, by name.
-func webPods(ctx context.Context, client kubernetes.Interface) ([]corev1.Pod, error) {
+// webPods are the pods that serve, or run if they are hollow, by name.
+func (s *session) webPods(ctx context.Context, client kubernetes.Interface) ([]corev1.Pod, error) {
 	list, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{LabelSelector: "app=" + webName})
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods of deployment %q: %w", webName, err)
 	}
-	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
-		return p.DeletionTimestamp != nil || !condition(&p, corev1.PodReady)
-	})
+	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return !serves(&p, s.plan.hollow()) })
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods, nil
+}
+
+// serves says whether a pod is what the demo waits for. Nothing answers the
+// readiness probe of a hollow one.
+func serves(p *corev1.Pod, hollow bool) bool {
+	if p.DeletionTimestamp != nil || p.Status.Phase != corev1.PodRunning || p.Status.PodIP == "" {
+		return false
+	}
+	return hollow && !lastStart(p).IsZero() || condition(p, corev1.PodReady)
 }
 
 // show shows what runs, and checks it.
@@ -92,8 +83,8 @@ func (s *session) show(ctx context.Context) error {
 		return err
 	}
 	if s.plan.hollow() {
-		s.heading("Left out, because nothing executes with --runtime hollow")
-		s.say("a request to "+webURL, "kubectl logs", "kubectl exec -- uname -a")
+		s.heading("Left out, because pods execute nothing with --runtime hollow")
+		s.say("- a request through the Service, "+webURL, "- kubectl logs", "- kubectl exec … uname -a", "- readiness: nothing answers the probes, so pods are Running and 0/1 ready")
 	} else if err := s.showRunning(ctx, pods); err != nil {
 		return err
 	}
@@ -101,12 +92,12 @@ func (s *session) show(ctx context.Context) error {
 }
 
 func (s *session) checkPlacement(ctx context.Context, client kubernetes.Interface) ([]corev1.Pod, error) {
-	pods, err := webPods(ctx, client)
+	pods, err := s.webPods(ctx, client)
 	if err != nil {
 		return nil, err
 	}
 	if len(pods) != replicas {
-		return nil, fmt.Errorf("deployment %q has %d pods that are ready, not %d", webName, len(pods), replicas)
+		return nil, fmt.Errorf("deployment %q has %d pods that run, not %d", webName, len(pods), replicas)
 	}
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -151,7 +142,7 @@ func (s *session) showRunning(ctx context.Context, pods []corev1.Pod) error {
 		return err
 	}
 	s.heading("The log of the pod that answered")
-	if _, err := s.tools.show(ctx, "logs", other, "--tail=3"); err != nil {
+	if _, err := s.tools.show(ctx, "logs", other, "--tail=5"); err != nil {
 		return err
 	}
 	s.heading("The kernel of the pod, and the host's")
@@ -214,11 +205,11 @@ func (s *session) showTimeline(ctx context.Context, client kubernetes.Interface)
 	}
 	there := map[string]bool{}
 	for _, p := range list.Items {
-		there[string(p.UID)] = true
+		there[string(p.UID)] = p.Annotations[capacityProvisioned] != ""
 	}
 	s.heading("What happened when, and how long each step took (~: from an API, which keeps whole seconds)")
 	if h := s.watcher.snapshot(); h != nil {
-		render(s.Out, timelines(h, func(uid string) bool { return there[uid] }))
+		render(s.Out, timelines(h, s.plan.hollow(), func(uid string) bool { return there[uid] }))
 	}
 	return nil
 }
