@@ -6,10 +6,13 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
+	"time"
 )
 
 // Dialer opens the far side of a connection.
@@ -24,8 +27,9 @@ type Relay struct {
 	Log   *slog.Logger
 }
 
-// Serve carries connections until ctx ends or the listener fails, then closes
-// the listener and waits until every connection is closed.
+// Serve carries connections until ctx ends or the listener fails for good, then
+// closes the listener and waits until every connection is closed. What passes,
+// such as too many open files, it waits out.
 func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -33,12 +37,20 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
+	delay := minDelay
 	for {
 		c, err := l.Accept()
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		switch {
+		case err == nil:
+			delay = minDelay
+		case ctx.Err() != nil:
+			return nil
+		case passes(err):
+			r.Log.Warn("accepting connections has to wait", "listener", l.Addr().String(), "error", err)
+			wait(ctx, delay)
+			delay = min(2*delay, maxDelay)
+			continue
+		default:
 			return err
 		}
 		if r.Admit != nil && !r.Admit(c.RemoteAddr()) {
@@ -54,6 +66,31 @@ func (r *Relay) Serve(ctx context.Context, l net.Listener) error {
 			}
 			Join(ctx, c, far)
 		})
+	}
+}
+
+// The bounds of the back-off after a failure that passes.
+const (
+	minDelay = 5 * time.Millisecond
+	maxDelay = time.Second
+)
+
+// passes says whether accepting may work again later.
+func passes(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 
