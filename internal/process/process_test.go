@@ -3,6 +3,7 @@ package process
 import (
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -12,11 +13,16 @@ import (
 )
 
 // TestMain doubles as the child: "exit" ends at once, "wait" writes its pid and
-// waits for the lifeline to break.
+// waits for the lifeline to break, "stubborn" does so and ignores SIGTERM.
 func TestMain(m *testing.M) {
 	switch os.Getenv("PROCESS_TEST_CHILD") {
 	case "exit":
 		os.Exit(3)
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+		_, _ = os.Stdout.WriteString("up\n")
+		_, _ = os.NewFile(3, "lifeline").Read(make([]byte, 1))
+		os.Exit(0)
 	case "wait":
 		fd, err := strconv.Atoi(os.Getenv(LifelineEnv))
 		if err != nil {
