@@ -66,7 +66,7 @@ func (s *session) createHollow(ctx context.Context) error {
 	if err := m.Create(ctx, []*clusterconfig.FargateProfile{clusterconfig.DefaultProfile()}, execution); err != nil {
 		return err
 	}
-	if _, err := s.tools.show(ctx, "patch", "deployment", "coredns", "-n", "kube-system", "-p", onFargate); err != nil {
+	if err := s.tools.show(ctx, "patch", "deployment", "coredns", "-n", "kube-system", "-p", onFargate); err != nil {
 		return err
 	}
 	return s.waitForCoreDNS(ctx)

@@ -157,7 +157,7 @@ func (s *session) deploy(ctx context.Context) error {
 	if err := writeFile(path, manifest); err != nil {
 		return err
 	}
-	if _, err := s.tools.show(ctx, "apply", "-f", path); err != nil {
+	if err := s.tools.show(ctx, "apply", "-f", path); err != nil {
 		return err
 	}
 	return s.waitForWeb(ctx)

@@ -32,20 +32,60 @@ func command(ctx context.Context, path string, args ...string) *exec.Cmd {
 	return c
 }
 
-// show prints the command line of kubectl and what it writes, and returns that.
-func (p programs) show(ctx context.Context, args ...string) (string, error) {
-	fmt.Fprintf(p.out, "$ %s %s\n", short(p.kubectl), quoted(args))
-	var text bytes.Buffer
+// run runs kubectl; what it writes goes to the writers.
+func (p programs) run(ctx context.Context, out, errs io.Writer, args []string) error {
 	c := command(ctx, p.kubectl, args...)
 	c.Env = append(without(p.environ, "KUBECONFIG"), "KUBECONFIG="+p.kubeconfig)
-	c.Stdout, c.Stderr = io.MultiWriter(p.out, &text), p.err
-	if err := c.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", interrupted(ctx)
-		}
-		return text.String(), fmt.Errorf("running kubectl %s: %w (its output is above)", strings.Join(args, " "), err)
+	c.Stdout, c.Stderr = out, errs
+	err := c.Run()
+	if err != nil && ctx.Err() != nil {
+		return interrupted(ctx)
 	}
-	return text.String(), nil
+	return err
+}
+
+func (p programs) prompt(args []string) {
+	fmt.Fprintf(p.out, "$ %s %s\n", short(p.kubectl), quoted(args))
+}
+
+// show prints the command line of kubectl and what it writes.
+func (p programs) show(ctx context.Context, args ...string) error {
+	p.prompt(args)
+	if err := p.run(ctx, p.out, p.err, args); err != nil {
+		return fmt.Errorf("running kubectl %s: %w (its output is above)", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// settle is how long after a restart a pod may not be reached yet.
+const settle = time.Minute
+
+// reach is show for what goes to a pod, and returns what kubectl wrote. When
+// Berth was killed a moment ago, pods go on but are reached again only once
+// their kubelets are back: so a refusal is not the last word.
+func (s *session) reach(ctx context.Context, args ...string) (string, error) {
+	s.tools.prompt(args)
+	var answer string
+	began, refused := s.Clock.Now(), ""
+	err := s.Until(ctx, s.log, "kubectl "+args[0]+" to reach the pod", func(ctx context.Context) (bool, error) {
+		var out, errs bytes.Buffer
+		err := s.tools.run(ctx, &out, &errs, args)
+		if err == nil {
+			answer = out.String()
+			return true, nil
+		}
+		why := oneLine(errs.String())
+		if s.Clock.Since(began) > settle {
+			return false, fmt.Errorf("running kubectl %s: %w: %s", strings.Join(args, " "), err, why)
+		}
+		if why != refused {
+			refused = why
+			s.log.Warnf("not yet: %s", why)
+		}
+		return false, nil
+	})
+	fmt.Fprint(s.Out, answer)
+	return answer, err
 }
 
 // quoted is a command line as it is typed.

@@ -75,7 +75,7 @@ func (s *session) show(ctx context.Context) error {
 		return err
 	}
 	s.heading("One pod, one node")
-	if _, err := s.tools.show(ctx, "get", "nodes,pods", "-A", "-o", "wide"); err != nil {
+	if err := s.tools.show(ctx, "get", "nodes,pods", "-A", "-o", "wide"); err != nil {
 		return err
 	}
 	pods, err := s.checkPlacement(ctx, client)
@@ -142,11 +142,11 @@ func (s *session) showRunning(ctx context.Context, pods []corev1.Pod) error {
 		return err
 	}
 	s.heading("The log of the pod that answered")
-	if _, err := s.tools.show(ctx, "logs", other, "--tail=5"); err != nil {
+	if _, err := s.reach(ctx, "logs", other, "--tail=5"); err != nil {
 		return err
 	}
 	s.heading("The kernel of the pod, and the host's")
-	inPod, err := s.tools.show(ctx, "exec", from, "--", "uname", "-a")
+	inPod, err := s.reach(ctx, "exec", from, "--", "uname", "-a")
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (s *session) showRunning(ctx context.Context, pods []corev1.Pod) error {
 // request asks the Service until another pod than the asking one answers.
 func (s *session) request(ctx context.Context, from, other string) error {
 	for range asks {
-		answer, err := s.tools.show(ctx, "exec", from, "--", "hello", "get", webURL)
+		answer, err := s.reach(ctx, "exec", from, "--", "hello", "get", webURL)
 		if err != nil {
 			return err
 		}
