@@ -341,12 +341,11 @@ func (c *clusters) webhooks(name string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/authenticate", &kubeauth.Webhook{Cluster: name, Keys: c.keys, Mapper: c, Now: c.clock.Now, Log: c.log})
 	mux.HandleFunc("POST /mutate", func(w http.ResponseWriter, r *http.Request) {
-		k, ok := c.controller(name)
-		if !ok {
-			http.Error(w, "the Fargate side of the cluster does not run yet", http.StatusServiceUnavailable)
-			return
+		var admit http.Handler = scheduler.Admit(func(ctx context.Context) ([]scheduler.Profile, error) { return c.profiles(ctx, name) })
+		if k, ok := c.controller(name); ok {
+			admit = k
 		}
-		k.ServeHTTP(w, r)
+		admit.ServeHTTP(w, r)
 	})
 	return mux
 }

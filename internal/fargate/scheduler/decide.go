@@ -11,7 +11,6 @@ import (
 
 	"berth.dev/berth/dataplane"
 	"berth.dev/berth/internal/fargate/admission"
-	"berth.dev/berth/internal/fargate/profile"
 	"berth.dev/berth/internal/fargate/sizing"
 	"berth.dev/berth/internal/fargate/validation"
 )
@@ -88,12 +87,7 @@ func (k *Controller) claim(namespace, name string) (validation.Claim, error) {
 
 // review answers an admission review and names the pod that it is about.
 func (k *Controller) review(body []byte) (answer []byte, podName string, err error) {
-	profiles := *k.profiles.Load()
-	matching := make([]profile.Profile, len(profiles))
-	for i, p := range profiles {
-		matching[i] = p.Profile
-	}
-	answer, d, err := admission.Review(body, matching)
+	answer, d, err := admission.Review(body, matching(*k.profiles.Load()))
 	if err != nil {
 		return nil, "", err
 	}

@@ -11,6 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"berth.dev/berth/internal/fargate/admission"
+	"berth.dev/berth/internal/fargate/profile"
 )
 
 // webhookName is the name of the mutating webhook and of its configuration.
@@ -140,9 +143,8 @@ const maxReview = 8 << 20
 // ServeHTTP answers POST /mutate. It answers only once the profiles have been
 // read, since a pod that is let through unmatched is never looked at again.
 func (k *Controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
-	if err != nil {
-		http.Error(w, "reading the admission review: "+err.Error(), http.StatusBadRequest)
+	body, ok := readReview(w, r)
+	if !ok {
 		return
 	}
 	select {
@@ -163,4 +165,44 @@ func (k *Controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(answer)
+}
+
+func readReview(w http.ResponseWriter, r *http.Request) (body []byte, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
+	if err != nil {
+		http.Error(w, "reading the admission review: "+err.Error(), http.StatusBadRequest)
+	}
+	return body, err == nil
+}
+
+// Admit answers POST /mutate for a cluster whose Controller does not run yet:
+// after a restart the API server may answer before, and a pod that it creates
+// without an answer would never land on Fargate.
+func Admit(profiles func(context.Context) ([]Profile, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, ok := readReview(w, r)
+		if !ok {
+			return
+		}
+		all, err := profiles(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		answer, _, err := admission.Review(body, matching(all))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(answer)
+	})
+}
+
+func matching(all []Profile) []profile.Profile {
+	out := make([]profile.Profile, len(all))
+	for i, p := range all {
+		out[i] = p.Profile
+	}
+	return out
 }
