@@ -102,6 +102,8 @@ func (h *Host) sync(ctx context.Context, vpcID string, r *router) error {
 		return fmt.Errorf("planning %s: %w", vpcID, err)
 	}
 	if !r.set || !reflect.DeepEqual(plan, r.plan) {
+		// What fails half way leaves neither the old state nor the new.
+		r.set = false
 		if err := h.Driver.Set(ctx, plan); err != nil {
 			return fmt.Errorf("setting up %s: %w", vpcID, err)
 		}
@@ -127,7 +129,7 @@ func (h *Host) Carried(ctx context.Context) ([]string, error) {
 // remove takes a VPC that is gone off the host.
 func (h *Host) remove(ctx context.Context, vpcID string, r *router) error {
 	r.resolver.stop()
-	r.resolver, r.set = nil, false
+	r.resolver, r.set, r.plan = nil, false, vpcnet.Plan{}
 	if err := h.Driver.Delete(ctx, h.Instance.Namespace(vpcID)); err != nil {
 		return fmt.Errorf("removing %s: %w", vpcID, err)
 	}
