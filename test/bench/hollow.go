@@ -40,7 +40,7 @@ func measureHollow(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	before := weigh(pids)
+	before, spent := weigh(pids), cpuTimes(pids)
 	names := make([]string, b.hollow)
 	begun := make([]time.Time, b.hollow)
 	begin := time.Now()
@@ -63,9 +63,14 @@ func measureHollow(ctx context.Context, b *bench) error {
 	}
 	last := slices.MaxFunc(seen, func(a, b podSeen) int { return a.running.Compare(b.running) })
 	all := last.running.Sub(begin)
+	for name, now := range cpuTimes(pids) {
+		spent[name] = now - spent[name]
+	}
 	note := fmt.Sprintf("until all are Running; all created after %.1f s; each p50 %.0f ms, p99 %.0f ms", created.Seconds(), median(took), quantile(took, 0.99))
 	b.print(figure{Name: "hollow", Value: all.Seconds(), Unit: "s", N: b.hollow, Note: note}.
 		above(floor.Seconds(), "writing the same nodes and pods into the same API server"))
+	b.print(figure{Name: "hollow.p99", Value: quantile(took, 0.99) / 1000, Unit: "s", N: b.hollow, Note: "until all but the last hundredth are Running; last of all was " + last.node})
+	b.print(figure{Name: "hollow.work", Value: sum(spent) * 1000 / float64(b.hollow), Unit: "ms of a core per node", N: b.hollow, Note: "CPU until all are Running, in all: " + each(spent, "s")})
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}

@@ -87,6 +87,15 @@ func weigh(pids map[string]int) map[string]float64 {
 	return memory
 }
 
+// cpuTimes are the seconds that processes have used of the CPUs.
+func cpuTimes(pids map[string]int) map[string]float64 {
+	times := map[string]float64{}
+	for name, pid := range pids {
+		times[name] = cpuTime(pid).Seconds()
+	}
+	return times
+}
+
 // cpu is what the Berth's processes use of a core, in percent.
 func (r *berth) cpu(ctx context.Context, during time.Duration) (map[string]float64, error) {
 	pids, err := r.pids()
