@@ -98,3 +98,15 @@ func (b *berth) deleteCluster(t *testing.T, name string) {
 	}
 	t.Logf("cluster %s deleted after %v", name, time.Since(began).Round(time.Millisecond))
 }
+
+// settled waits until a profile is ACTIVE.
+func (b *berth) settled(t *testing.T, name string) {
+	t.Helper()
+	waiter := eks.NewFargateProfileActiveWaiter(b.eks(), func(o *eks.FargateProfileActiveWaiterOptions) {
+		o.MinDelay, o.MaxDelay = 100*time.Millisecond, time.Second
+	})
+	in := &eks.DescribeFargateProfileInput{ClusterName: aws.String("demo"), FargateProfileName: &name}
+	if err := waiter.Wait(t.Context(), in, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -132,9 +132,10 @@ func (b *berth) clean(t *testing.T) {
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for round := 0; ; round++ {
 		left, doubtful := b.left(t)
-		if len(left) == 0 && len(doubtful) == 0 {
+		if len(left) == 0 && (len(doubtful) == 0 || round > 5) {
+			tell(t, doubtful)
 			return
 		}
 		select {
@@ -145,10 +146,20 @@ func (b *berth) clean(t *testing.T) {
 		for _, l := range left {
 			t.Errorf("left on the host: %s", l)
 		}
-		for _, l := range doubtful {
-			t.Logf("new on a host that other Berths use: %s", l)
-		}
+		tell(t, doubtful)
 		return
+	}
+}
+
+// tell logs what may or may not be the Berth's.
+func tell(t *testing.T, doubtful []string) {
+	t.Helper()
+	for i, d := range doubtful {
+		if i == 5 {
+			t.Logf("and %d more", len(doubtful)-i)
+			return
+		}
+		t.Logf("new on a host that other Berths use: %s", d)
 	}
 }
 
