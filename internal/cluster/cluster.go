@@ -154,7 +154,15 @@ func (m *Manager) material(ctx context.Context, id string) (Material, error) {
 	if !errors.Is(err, store.ErrNotFound) {
 		return material, err
 	}
-	if material, err = newMaterial(m.Clock.Now()); err != nil {
+	others, err := m.materials.List(ctx, "")
+	if err != nil {
+		return Material{}, err
+	}
+	taken := map[int]bool{}
+	for _, o := range others {
+		taken[o.Value.APIServerPort], taken[o.Value.EndpointPort] = true, true
+	}
+	if material, err = newMaterial(m.Clock.Now(), taken); err != nil {
 		return Material{}, err
 	}
 	err = m.materials.Create(ctx, id, material)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -194,11 +195,42 @@ func TestMaterialIsMadeOnce(t *testing.T) {
 	}
 }
 
+func TestFreePorts(t *testing.T) {
+	free, err := freePorts(3, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", free[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	got, err := freePorts(2, 0, map[int]bool{free[0]: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range got {
+		if p == free[0] || p == free[1] || p < firstPort || p > lastPort {
+			t.Errorf("ports = %v, want neither %d, which is taken, nor %d, on which somebody listens", got, free[0], free[1])
+		}
+	}
+	if got, err := freePorts(1, lastPort-firstPort, nil); err != nil || got[0] > lastPort {
+		t.Errorf("from the last port on: %v, %v; want it to begin again", got, err)
+	}
+	all := map[int]bool{}
+	for p := firstPort; p <= lastPort; p++ {
+		all[p] = true
+	}
+	if _, err := freePorts(1, 0, all); err == nil {
+		t.Error("a port was found where all are taken")
+	}
+}
+
 func TestFiles(t *testing.T) {
 	c := plane(t, KubernetesVersion)
 	c.dir = t.TempDir()
 	var err error
-	if c.material, err = newMaterial(epoch); err != nil {
+	if c.material, err = newMaterial(epoch, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.writeFiles(epoch); err != nil {

@@ -1,11 +1,14 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	clientcmd "k8s.io/client-go/tools/clientcmd/api"
@@ -36,7 +39,9 @@ type Material struct {
 	Bootstrapped bool
 }
 
-func newMaterial(now time.Time) (Material, error) {
+// newMaterial makes a cluster's identity. taken are the ports of other clusters,
+// whose API servers may be away just now.
+func newMaterial(now time.Time, taken map[int]bool) (Material, error) {
 	ca, err := pki.NewAuthority("kubernetes", now)
 	if err != nil {
 		return Material{}, err
@@ -50,7 +55,7 @@ func newMaterial(now time.Time) (Material, error) {
 		return Material{}, err
 	}
 	m := Material{CA: ca.Pair, FrontProxyCA: front.Pair, ServiceAccount: sa}
-	ports, err := freePorts(2)
+	ports, err := freePorts(2, rand.IntN(lastPort-firstPort), taken)
 	if err != nil {
 		return Material{}, err
 	}
@@ -58,18 +63,36 @@ func newMaterial(now time.Time) (Material, error) {
 	return m, nil
 }
 
-// freePorts finds n different loopback ports that nobody listens on.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+// A cluster keeps its ports for life. They lie below those that the kernel gives
+// to connections, 32768 and up by default, so that no connection has one of them
+// when the server is started again.
+const (
+	firstPort = 20000
+	lastPort  = 29999
+)
+
+// freePorts finds n different loopback ports that nobody listens on and that are
+// not taken, looking from one on.
+func freePorts(n, from int, taken map[int]bool) ([]int, error) {
+	var ports []int
+	for i := range lastPort - firstPort + 1 {
+		port := firstPort + (from+i)%(lastPort-firstPort+1)
+		if taken[port] {
+			continue
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("finding a free port: %w", err)
 		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
 	}
-	return ports, nil
+	return nil, fmt.Errorf("finding a free port: every port from %d to %d is taken", firstPort, lastPort)
 }
 
 // certificates are the leaf certificates of a control plane, by file name.
