@@ -11,6 +11,7 @@ import (
 
 	"berth.dev/berth/dataplane"
 	"berth.dev/berth/internal/fargate/admission"
+	"berth.dev/berth/internal/fargate/profile"
 	"berth.dev/berth/internal/fargate/sizing"
 	"berth.dev/berth/internal/fargate/validation"
 )
@@ -35,7 +36,8 @@ type decision struct {
 func (k *Controller) decide(_ context.Context, p *corev1.Pod) decision {
 	name := p.Labels[profileLabel]
 	chosen, ok := k.profile(name)
-	if !ok {
+	if !ok || !profile.Match([]profile.Profile{chosen.Profile}, profile.Pod{Namespace: p.Namespace, Labels: p.Labels}).Matched() {
+		// A pod may carry the label and the scheduler's name without admission.
 		return decision{refusal: &refusal{message: "Pod not supported on Fargate: no Fargate profile of the cluster matches it"}}
 	}
 	broken := validation.Check(p, validation.Options{Claim: k.claim})

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"berth.dev/berth/internal/fargate/profile"
 )
 
 // firstNode is the node on the first interface that is made.
@@ -151,6 +153,10 @@ func TestRefusals(t *testing.T) {
 			"Unschedulable: Pod not supported on Fargate: no Fargate profile of the cluster matches it", 0,
 		},
 		{
+			"a profile that the pod names and does not match", func(p *corev1.Pod) { p.Labels[profileLabel] = "fp-batch" },
+			"Unschedulable: Pod not supported on Fargate: no Fargate profile of the cluster matches it", 0,
+		},
+		{
 			"fields", func(p *corev1.Pod) { p.Spec.HostNetwork = true; p.Spec.Containers[0].SecurityContext = privileged() },
 			"POD_UNSUPPORTED_ON_FARGATE: Pod not supported on Fargate: fields not supported: HostNetwork, invalid SecurityContext fields: Privileged", 0,
 		},
@@ -177,6 +183,9 @@ func TestRefusals(t *testing.T) {
 			w := newWorld(t, p, &corev1.PersistentVolumeClaim{
 				ObjectMeta: metav1.ObjectMeta{Name: "data", Namespace: "default"}, Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimPending},
 			})
+			batch := w.serving()[0]
+			batch.Name, batch.Selectors = "fp-batch", []profile.Selector{{Namespace: "batch"}}
+			w.serve(w.serving()[0], batch)
 			s := w.stepper()
 			if again := s.step(string(p.UID)); again != tt.again {
 				t.Errorf("looked at again after %v, want %v", again, tt.again)

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -72,6 +73,33 @@ func TestWebhook(t *testing.T) {
 	}
 	if rec := mutate(t, s.Controller, t.Context(), strings.NewReader("{")); rec.Code != http.StatusBadRequest {
 		t.Errorf("nonsense is answered with %d, want 400", rec.Code)
+	}
+}
+
+// TestAdmit answers for a cluster whose controller does not run yet.
+func TestAdmit(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct {
+		name, namespace string
+		err             error
+		code            int
+		patched         bool
+	}{
+		{"a pod that a profile matches", "default", nil, http.StatusOK, true},
+		{"a pod that none matches", "other", nil, http.StatusOK, false},
+		{"profiles that cannot be read", "default", errors.New("etcd is away"), http.StatusServiceUnavailable, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rec := httptest.NewRecorder()
+			Admit(func(context.Context) ([]Profile, error) { return w.serving(), tt.err }).
+				ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/mutate", review(t, tt.namespace, "web")))
+			if rec.Code != tt.code {
+				t.Errorf("answer = %d, want %d", rec.Code, tt.code)
+			}
+			if got := strings.Contains(rec.Body.String(), `"patch":`); got != tt.patched {
+				t.Errorf("answer %s has a patch: %v, want %v", rec.Body, got, tt.patched)
+			}
+		})
 	}
 }
 
