@@ -21,6 +21,7 @@ import (
 	"berth.dev/berth/internal/cli/cluster"
 	"berth.dev/berth/internal/cli/local"
 	"berth.dev/berth/internal/cli/profile"
+	"berth.dev/berth/internal/demo"
 	"berth.dev/berth/internal/server"
 )
 
@@ -120,7 +121,7 @@ func Root(f *cli.Factory, s local.Server) *cobra.Command {
 		cli.Group("utils", "Various utils", cluster.NewWriteKubeconfig(f)),
 		cluster.NewToken(f),
 		local.NewUp(f, s), local.NewDown(f, s), local.NewServer(f, s), local.NewEnv(f), local.NewStatus(f),
-		local.NewDoctor(f), local.NewImage(f), newVersion(f),
+		local.NewDoctor(f), local.NewImage(f), newVersion(f), demo.NewCommand(f),
 	)
 	root.Long = long
 	root.SilenceErrors, root.SilenceUsage = true, true

@@ -71,20 +71,17 @@ func TestServes(t *testing.T) {
 	ending := *ready.DeepCopy()
 	ending.DeletionTimestamp = new(metav1.NewTime(start))
 	for _, test := range []struct {
-		name         string
-		pod          corev1.Pod
-		real, hollow bool
+		name string
+		pod  corev1.Pod
+		want bool
 	}{
-		{name: "running", pod: running, hollow: true},
-		{name: "ready", pod: ready, real: true, hollow: true},
+		{name: "running", pod: running},
+		{name: "ready", pod: ready, want: true},
 		{name: "ready and ending", pod: ending},
 		{name: "without a container", pod: podOn("a", "10.0.1.4", "n")},
 	} {
-		if got := serves(&test.pod, false); got != test.real {
-			t.Errorf("%s: serves = %t, want %t", test.name, got, test.real)
-		}
-		if got := serves(&test.pod, true); got != test.hollow {
-			t.Errorf("%s: serves, hollow = %t, want %t", test.name, got, test.hollow)
+		if got := serves(&test.pod); got != test.want {
+			t.Errorf("%s: serves = %t, want %t", test.name, got, test.want)
 		}
 	}
 }

@@ -145,11 +145,7 @@ func (s *session) up(ctx context.Context) error {
 // deploy makes the cluster and the web server.
 func (s *session) deploy(ctx context.Context) error {
 	s.heading("Create the network, the roles, the cluster %q and its Fargate profile through the AWS APIs, and put CoreDNS on Fargate", clusterName)
-	create := s.createCluster
-	if s.plan.hollow() {
-		create = s.createHollow
-	}
-	if err := create(ctx); err != nil {
+	if err := s.createCluster(ctx); err != nil {
 		return err
 	}
 	s.heading("Deploy a web server: two replicas, so two nodes, and a Service")

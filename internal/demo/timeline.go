@@ -28,7 +28,7 @@ type timeline struct {
 
 // timelines are what happened: to the cluster, then to each of its pods that
 // keep wants.
-func timelines(h *history, hollow bool, keep func(uid string) bool) []timeline {
+func timelines(h *history, keep func(uid string) bool) []timeline {
 	out := []timeline{{title: "cluster " + clusterName, total: "CreateCluster to ACTIVE", steps: []step{
 		{what: "CreateCluster is accepted", moment: h.Called},
 		{what: "ACTIVE: its API server answers", moment: h.Active},
@@ -40,18 +40,18 @@ func timelines(h *history, hollow bool, keep func(uid string) bool) []timeline {
 		}})
 	}
 	for _, p := range sortedPods(h, keep) {
-		out = append(out, podTimeline(p, h.Nodes[p.Node], hollow))
+		out = append(out, podTimeline(p, h.Nodes[p.Node]))
 	}
 	return out
 }
 
-// podTimeline is the life of a pod; one that is hollow never becomes ready.
-func podTimeline(p podTimes, node nodeTimes, hollow bool) timeline {
+// podTimeline is the life of a pod.
+func podTimeline(p podTimes, node nodeTimes) timeline {
 	on := "without a node"
 	if p.Node != "" {
 		on = "on " + p.Node
 	}
-	t := timeline{title: fmt.Sprintf("pod %s/%s %s", p.Namespace, p.Name, on), total: "created to Running and ready", steps: []step{
+	return timeline{title: fmt.Sprintf("pod %s/%s %s", p.Namespace, p.Name, on), total: "created to Running and ready", steps: []step{
 		{what: "created, and matched by the profile", moment: p.Created},
 		{what: "admitted: capacity is provisioned", moment: p.Admitted, note: p.Capacity},
 		{what: "node registered", moment: node.Created},
@@ -60,10 +60,6 @@ func podTimeline(p podTimes, node nodeTimes, hollow bool) timeline {
 		{what: "container started", moment: p.Started},
 		{what: "Running and ready", moment: p.Ready},
 	}}
-	if hollow {
-		t.total, t.steps = "created to Running", t.steps[:len(t.steps)-1]
-	}
-	return t
 }
 
 // sortedPods are pods in the order of their creation.

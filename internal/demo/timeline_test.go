@@ -56,15 +56,13 @@ func TestTimelines(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		history *history
-		hollow  bool
 	}{
 		{name: "watched", history: watched()},
 		{name: "from-apis", history: fromAPIs()},
-		{name: "hollow", history: watched(), hollow: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var b bytes.Buffer
-			render(&b, timelines(test.history, test.hollow, func(uid string) bool { return uid != "gone" }))
+			render(&b, timelines(test.history, func(uid string) bool { return uid != "gone" }))
 			path := filepath.Join("testdata", test.name+".txt")
 			if *update {
 				if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {

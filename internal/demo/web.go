@@ -25,7 +25,7 @@ const (
 	asks = 20
 )
 
-// waitForWeb returns once the replicas serve; hollow ones once they run.
+// waitForWeb returns once the replicas serve.
 func (s *session) waitForWeb(ctx context.Context) error {
 	client, err := s.client(ctx)
 	if err != nil {
@@ -48,24 +48,20 @@ func (s *session) waitForWeb(ctx context.Context) error {
 	return nil
 }
 
-// webPods are the pods that serve, or run if they are hollow, by name.
+// webPods are the pods that serve, by name.
 func (s *session) webPods(ctx context.Context, client kubernetes.Interface) ([]corev1.Pod, error) {
 	list, err := client.CoreV1().Pods(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{LabelSelector: "app=" + webName})
 	if err != nil {
 		return nil, fmt.Errorf("listing the pods of deployment %q: %w", webName, err)
 	}
-	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return !serves(&p, s.plan.hollow()) })
+	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return !serves(&p) })
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return pods, nil
 }
 
-// serves says whether a pod is what the demo waits for. Nothing answers the
-// readiness probe of a hollow one.
-func serves(p *corev1.Pod, hollow bool) bool {
-	if p.DeletionTimestamp != nil || p.Status.Phase != corev1.PodRunning || p.Status.PodIP == "" {
-		return false
-	}
-	return hollow && !lastStart(p).IsZero() || condition(p, corev1.PodReady)
+// serves says whether a pod is what the demo waits for.
+func serves(p *corev1.Pod) bool {
+	return p.DeletionTimestamp == nil && p.Status.Phase == corev1.PodRunning && p.Status.PodIP != "" && condition(p, corev1.PodReady)
 }
 
 // show shows what runs, and checks it.
@@ -84,7 +80,7 @@ func (s *session) show(ctx context.Context) error {
 	}
 	if s.plan.hollow() {
 		s.heading("Left out, because pods execute nothing with --runtime hollow")
-		s.say("- a request through the Service, "+webURL, "- kubectl logs", "- kubectl exec … uname -a", "- readiness: nothing answers the probes, so pods are Running and 0/1 ready")
+		s.say("- a request through the Service, "+webURL, "- kubectl logs", "- kubectl exec … uname -a", "- probes: what runs is called ready")
 	} else if err := s.showRunning(ctx, pods); err != nil {
 		return err
 	}
@@ -209,7 +205,7 @@ func (s *session) showTimeline(ctx context.Context, client kubernetes.Interface)
 	}
 	s.heading("What happened when, and how long each step took (~: from an API, which keeps whole seconds)")
 	if h := s.watcher.snapshot(); h != nil {
-		render(s.Out, timelines(h, s.plan.hollow(), func(uid string) bool { return there[uid] }))
+		render(s.Out, timelines(h, func(uid string) bool { return there[uid] }))
 	}
 	return nil
 }

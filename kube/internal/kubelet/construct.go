@@ -53,7 +53,7 @@ func (noDynamicPlugins) Init() error                         { return nil }
 func (noDynamicPlugins) Probe() ([]volume.ProbeEvent, error) { return nil, nil }
 
 func (k *Kubelet) dependencies(clients *clients, recorder record.EventRecorderLogger) *upstream.Dependencies {
-	mounter := mount.New("")
+	mounter := k.mounter()
 	deps := &upstream.Dependencies{
 		KubeClient:                clients.kube,
 		HeartbeatClient:           clients.heartbeat,
@@ -78,6 +78,15 @@ func (k *Kubelet) dependencies(clients *clients, recorder record.EventRecorderLo
 		deps.ProbeManager = hollow.Prober{}
 	}
 	return deps
+}
+
+// mounter mounts volumes for those who read them: on the hollow runtime nobody
+// does, and the process may lack the right to.
+func (k *Kubelet) mounter() mount.Interface {
+	if k.host.Config.Runtime == dataplane.Hollow {
+		return mount.NewFakeMounter(nil)
+	}
+	return mount.New("")
 }
 
 // construct calls upstream's constructor and not RunKubelet around it, because
