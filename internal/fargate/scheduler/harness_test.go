@@ -309,6 +309,7 @@ func (w *world) stepper() *stepper {
 		w.t.Fatal(err)
 	}
 	s.recorder = s.events
+	s.following.Store(true)
 	s.look()
 	return s
 }

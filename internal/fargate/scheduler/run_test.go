@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -125,4 +126,26 @@ func scheduledEvent(t *testing.T, w *world) bool {
 		}
 	}
 	return false
+}
+
+// TestRunAgain holds that a controller whose start failed can be run again.
+func TestRunAgain(t *testing.T) {
+	p := fargatePod("web")
+	w := newWorld(t, p)
+	k := w.controller()
+	away := errors.New("etcd is away")
+	profiles := k.Profiles
+	k.Profiles = func(context.Context) ([]Profile, error) { return nil, away }
+	if err := k.Run(t.Context()); !errors.Is(err, away) {
+		t.Fatalf("Run = %v, want %v", err, away)
+	}
+	k.Profiles = profiles
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- k.Run(ctx) }()
+	until(t, "the pod gets its node", func() bool { return w.host.runs(firstNode) != "" })
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run = %v", err)
+	}
 }

@@ -125,6 +125,8 @@ type Controller struct {
 	// loaded is closed once the profiles have been read for the first time.
 	loaded   chan struct{}
 	loadOnce sync.Once
+	// following says that the cluster's pods are known.
+	following atomic.Bool
 
 	mu sync.Mutex
 	// byNode is the pod of each node.
@@ -187,6 +189,8 @@ func (k *Controller) Run(ctx context.Context) error {
 			return fmt.Errorf("listing %s of cluster %s: %w", kind, k.Cluster, ctx.Err())
 		}
 	}
+	k.following.Store(true)
+	defer k.following.Store(false)
 	if err := k.adopt(ctx); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -106,9 +107,16 @@ func (k *Controller) asked(ctx context.Context, p Profile) (bool, error) {
 	return seen, nil
 }
 
+// ErrNotFollowing says that the controller does not know the cluster's pods yet.
+var ErrNotFollowing = errors.New("the pods of the cluster are not known yet")
+
 // Evict takes the next step towards no pod running on a profile's nodes and says
-// how many are left. Pods without a node stay, Pending.
+// how many are left. Pods without a node stay, Pending. It is ErrNotFollowing
+// until Run has listed the pods.
 func (k *Controller) Evict(ctx context.Context, name string) (left int, err error) {
+	if !k.following.Load() {
+		return 0, fmt.Errorf("evicting the pods of Fargate profile %s: %w", name, ErrNotFollowing)
+	}
 	if err := k.Reload(ctx); err != nil {
 		return 0, err
 	}

@@ -219,6 +219,19 @@ func TestEvict(t *testing.T) {
 	}
 }
 
+// TestEvictBeforeRun is what a server does that was killed while a profile was
+// being deleted: the profile's reconciler may come before the pods are known.
+func TestEvictBeforeRun(t *testing.T) {
+	p := fargatePod("web")
+	w := newWorld(t, p)
+	s := w.stepper()
+	s.step(string(p.UID))
+	k := w.controller()
+	if left, err := k.Evict(t.Context(), "fp-default"); !errors.Is(err, ErrNotFollowing) {
+		t.Errorf("Evict = %d, %v; want %v", left, err, ErrNotFollowing)
+	}
+}
+
 func TestMapRole(t *testing.T) {
 	const users = "- {rolearn: 'arn:aws:iam::123456789012:role/team', username: 'team:{{SessionName}}', groups: [dev]}\n"
 	ours := mappedRole().Data["mapRoles"]
