@@ -180,4 +180,3 @@ func TestRoutes(t *testing.T) {
 		})
 	}
 }
-

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
@@ -213,11 +214,32 @@ func (c *clusters) startFargate(rec eks.Cluster, access cluster.Access) (*fargat
 	f := &fargate{controller: k, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
-		if err := k.Run(ctx); err != nil && ctx.Err() == nil {
-			c.log.Error("the Fargate side of a cluster stopped", "cluster", rec.Name, "error", err)
-		}
+		keepRunning(ctx, c.clock, k.Run, func(err error) {
+			c.log.Error("the Fargate side of a cluster stopped, starting it again", "cluster", rec.Name, "error", err)
+		})
 	}()
 	return f, nil
+}
+
+// runAgain is how long what stopped is left alone before it is run again.
+const runAgain = time.Second
+
+// keepRunning runs what should end with ctx alone, again when it ends before.
+func keepRunning(ctx context.Context, c clock.Clock, run func(context.Context) error, stopped func(error)) {
+	for {
+		err := run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		stopped(err)
+		timer := c.NewTimer(runAgain)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C():
+		}
+	}
 }
 
 func (c *clusters) profiles(ctx context.Context, name string) ([]scheduler.Profile, error) {
