@@ -77,7 +77,7 @@ func (a *Agent) Serve(ctx context.Context, c Cluster) error {
 	}
 	p.child = process.Start(run, process.Spec{
 		Name: c.Name + "/dataplane", Path: filepath.Join(a.Bin, "berth-kube"),
-		Args: []string{"dataplane", "--config", filepath.Join(dir, "config.json")}, LogFile: filepath.Join(dir, "dataplane.log"),
+		Args: a.planeArgs(dir), LogFile: filepath.Join(dir, "dataplane.log"),
 		Start: func(cmd *exec.Cmd) error { return a.VPCs.Start(c.VPC, cmd) },
 		Exited: func(error) {
 			select {
@@ -116,6 +116,16 @@ func (a *Agent) PID(clusterID string) int {
 
 func (a *Agent) planeDir(clusterID string) string {
 	return filepath.Join(a.Dir, "clusters", clusterID)
+}
+
+// planeArgs are the arguments of a dataplane: it says what its kubelets do when
+// debugging is asked for.
+func (a *Agent) planeArgs(dir string) []string {
+	args := []string{"dataplane", "--config", filepath.Join(dir, "config.json")}
+	if a.Log.Enabled(context.Background(), slog.LevelDebug) {
+		args = append(args, "--verbose")
+	}
+	return args
 }
 
 // planeConfig writes what the dataplane reads.
