@@ -18,19 +18,25 @@ func clusterInput(name string, n network) *eks.CreateClusterInput {
 	}
 }
 
-// create makes a cluster and waits, with the SDK's waiter, until it is ACTIVE.
+// create makes a cluster and waits until it is ACTIVE.
 func (b *berth) create(t *testing.T, in *eks.CreateClusterInput) *types.Cluster {
 	t.Helper()
-	began := time.Now()
 	if _, err := b.eks().CreateCluster(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
+	return b.active(t, *in.Name)
+}
+
+// active waits, with the SDK's waiter, until a cluster is ACTIVE.
+func (b *berth) active(t *testing.T, name string) *types.Cluster {
+	t.Helper()
+	began := time.Now()
 	waiter := eks.NewClusterActiveWaiter(b.eks(), func(o *eks.ClusterActiveWaiterOptions) { o.MinDelay, o.MaxDelay = 200*time.Millisecond, time.Second })
-	out, err := waiter.WaitForOutput(t.Context(), &eks.DescribeClusterInput{Name: in.Name}, 2*time.Minute)
+	out, err := waiter.WaitForOutput(t.Context(), &eks.DescribeClusterInput{Name: &name}, 2*time.Minute)
 	if err != nil {
-		t.Fatalf("waiting until cluster %s is ACTIVE: %v", *in.Name, err)
+		t.Fatalf("waiting until cluster %s is ACTIVE: %v", name, err)
 	}
-	t.Logf("cluster %s ACTIVE after %v", *in.Name, time.Since(began).Round(time.Millisecond))
+	t.Logf("cluster %s ACTIVE after %v", name, time.Since(began).Round(time.Millisecond))
 	return out.Cluster
 }
 
@@ -69,13 +75,19 @@ func (b *berth) profile(t *testing.T, in *eks.CreateFargateProfileInput) *types.
 	return out.FargateProfile
 }
 
-// deleteProfile deletes a profile and waits, with the SDK's waiter, until it is gone.
+// deleteProfile deletes a profile and waits until it is gone.
 func (b *berth) deleteProfile(t *testing.T, cluster, name string) {
 	t.Helper()
-	began := time.Now()
 	if _, err := b.eks().DeleteFargateProfile(t.Context(), &eks.DeleteFargateProfileInput{ClusterName: &cluster, FargateProfileName: &name}); err != nil {
 		t.Fatal(err)
 	}
+	b.profileGone(t, cluster, name)
+}
+
+// profileGone waits, with the SDK's waiter, until a profile is deleted.
+func (b *berth) profileGone(t *testing.T, cluster, name string) {
+	t.Helper()
+	began := time.Now()
 	waiter := eks.NewFargateProfileDeletedWaiter(b.eks(), func(o *eks.FargateProfileDeletedWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 200*time.Millisecond, time.Second
 	})
@@ -85,13 +97,19 @@ func (b *berth) deleteProfile(t *testing.T, cluster, name string) {
 	t.Logf("profile %s deleted after %v", name, time.Since(began).Round(time.Millisecond))
 }
 
-// deleteCluster deletes a cluster and waits, with the SDK's waiter, until it is gone.
+// deleteCluster deletes a cluster and waits until it is gone.
 func (b *berth) deleteCluster(t *testing.T, name string) {
 	t.Helper()
-	began := time.Now()
 	if _, err := b.eks().DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: &name}); err != nil {
 		t.Fatal(err)
 	}
+	b.clusterGone(t, name)
+}
+
+// clusterGone waits, with the SDK's waiter, until a cluster is deleted.
+func (b *berth) clusterGone(t *testing.T, name string) {
+	t.Helper()
+	began := time.Now()
 	waiter := eks.NewClusterDeletedWaiter(b.eks(), func(o *eks.ClusterDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = 200*time.Millisecond, time.Second })
 	if err := waiter.Wait(t.Context(), &eks.DescribeClusterInput{Name: &name}, time.Minute); err != nil {
 		t.Fatalf("waiting until cluster %s is deleted: %v", name, err)

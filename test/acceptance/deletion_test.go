@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -124,12 +125,37 @@ func (s *scene) keys(t *testing.T, api process) int64 {
 	return found.Count
 }
 
-// purgeAfterKill kills the server while a pod runs, and removes the Berth; that
-// nothing is left is checked at the end of every test.
+// purgeAfterKill makes another cluster in the same VPC, of an older version and
+// with access entries, and kills the server at its beginning, in its middle and
+// at its end. That nothing is left is checked at the end of every test.
 func (s *scene) purgeAfterKill(t *testing.T) {
-	c := s.create(t, clusterInput("again", s.n))
+	in := clusterInput("again", s.n)
+	in.Version = aws.String("1.34")
+	in.AccessConfig = &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi}
+	if _, err := s.eks().CreateCluster(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	s.kill(t)
+	s.up(t)
+	k := s.kube(t, s.active(t, "again"))
 	s.profile(t, profileInput("again", "fp", nil, selector("default")))
-	k := s.kube(t, c)
+	k.account(t, "default")
+	if v, err := k.Discovery().ServerVersion(); err != nil || v.EmulationMinor != "34" {
+		t.Errorf("version = %+v, %v; want 1.34 emulated", v, err)
+	}
+	k.run(t, hello("of-1-34"))
+	s.kill(t)
+	s.up(t)
+	s.deleteProfile(t, "again", "fp")
+	if _, err := s.eks().DeleteCluster(t.Context(), &eks.DeleteClusterInput{Name: aws.String("again")}); err != nil {
+		t.Fatal(err)
+	}
+	s.kill(t)
+	s.up(t)
+	s.clusterGone(t, "again")
+
+	k = s.kube(t, s.create(t, clusterInput("last", s.n)))
+	s.profile(t, profileInput("last", "fp", nil, selector("default")))
 	k.account(t, "default")
 	k.run(t, hello("left-behind"))
 	s.kill(t)

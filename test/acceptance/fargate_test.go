@@ -44,6 +44,7 @@ func TestFargate(t *testing.T) {
 		{"refusals", (*scene).refusals, false},
 		{"profiles", (*scene).profiles, false},
 		{"kill", (*scene).kills, false},
+		{"interrupted", (*scene).interrupted, false},
 		{"deletion", (*scene).deletion, false},
 		{"purge after kill", (*scene).purgeAfterKill, false},
 	}
