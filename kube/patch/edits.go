@@ -167,7 +167,44 @@ var edits = []edit{
 	},
 	{
 		file: "pkg/kubelet/volumemanager/volume_manager.go", why: "every pod's start waits for a whole interval, though its volumes are memory and mounted at once",
-		old: "podAttachAndMountRetryInterval = 300 * time.Millisecond", new: "podAttachAndMountRetryInterval = 25 * time.Millisecond",
+		old: "podAttachAndMountRetryInterval = 300 * time.Millisecond", new: "podAttachAndMountRetryInterval = 10 * time.Millisecond",
+	},
+	{
+		file: volumesFile, why: "the loops that set volumes up and take them down cost half of an idle kubelet, and a pod's start waits for a round of each: they run when somebody waits for them, and seldom else",
+		old: "reconcilerLoopSleepPeriod = 100 * time.Millisecond", new: "reconcilerLoopSleepPeriod = time.Second",
+	},
+	{
+		file: volumesFile, why: "see above",
+		old: "desiredStateOfWorldPopulatorLoopSleepPeriod = 100 * time.Millisecond", new: "desiredStateOfWorldPopulatorLoopSleepPeriod = time.Second",
+	},
+	{
+		file: volumesFile, why: "see above",
+		old: "\t\tvm.verifyVolumesMountedFunc(uniquePodName, expectedVolumes))\n\n\tif err", new: "\t\tvm.hurried(vm.verifyVolumesMountedFunc(uniquePodName, expectedVolumes)))\n\n\tif err",
+	},
+	{
+		file: volumesFile, why: "see above",
+		old: "\t\tvm.verifyVolumesUnmountedFunc(uniquePodName))\n", new: "\t\tvm.hurried(vm.verifyVolumesUnmountedFunc(uniquePodName)))\n",
+	},
+	{file: volumesFile, why: "see above", old: "func (vm *volumeManager) WaitForUnmount(", new: hurriedSource + "func (vm *volumeManager) WaitForUnmount("},
+	{file: populatorFile, why: "see above", old: "\tvolumePluginMgr          *volume.VolumePluginMgr\n}", new: "\tvolumePluginMgr          *volume.VolumePluginMgr\n\thurry                    chan struct{}\n}"},
+	{file: populatorFile, why: "see above", old: "\t\tvolumePluginMgr:          volumePluginMgr,\n", new: "\t\tvolumePluginMgr:          volumePluginMgr,\n\t\thurry:                    make(chan struct{}, 1),\n"},
+	{file: populatorFile, why: "the first round is waited for", old: "PollUntilContextCancel(ctx, dswp.loopSleepDuration, false,", new: "PollUntilContextCancel(ctx, 20*time.Millisecond, false,"},
+	{
+		file: populatorFile, why: "see above",
+		old: "\twait.UntilWithContext(ctx, dswp.populatorLoop, dswp.loopSleepDuration)\n}\n",
+		new: "\tfor ctx.Err() == nil {\n\t\tdswp.populatorLoop(ctx)\n" + hurriedWait("dswp") + "\t}\n}\n\n" + hurrySource("dswp *desiredStateOfWorldPopulator", "dswp"),
+	},
+	{file: reconcilerFile, why: "see above", old: "\tvolumesNeedUpdateFromNodeStatus []v1.UniqueVolumeName\n}", new: "\tvolumesNeedUpdateFromNodeStatus []v1.UniqueVolumeName\n\thurry                           chan struct{}\n}"},
+	{file: reconcilerFile, why: "see above", old: "\t\tvolumesNeedUpdateFromNodeStatus: make([]v1.UniqueVolumeName, 0),\n", new: "\t\tvolumesNeedUpdateFromNodeStatus: make([]v1.UniqueVolumeName, 0),\n\t\thurry:                           make(chan struct{}, 1),\n"},
+	{
+		file: reconcilerRunFile, why: "see above",
+		old: "\twait.Until(func() { rc.reconcile(ctx) }, rc.loopSleepDuration, stopCh)\n}\n",
+		new: "\tfor ctx.Err() == nil {\n\t\trc.reconcile(ctx)\n" + hurriedWait("rc") + "\t}\n}\n\n" + hurrySource("rc *reconciler", "rc"),
+	},
+	{file: reconcilerRunFile, why: "see above", old: "\t\"k8s.io/apimachinery/pkg/util/wait\"\n", new: "\t\"time\"\n\n"},
+	{
+		file: "pkg/kubelet/kubelet_node_status.go", why: "the first attempt needs no wait before it: a node is made for a pod that waits",
+		old: "step := 100 * time.Millisecond", new: "step := time.Millisecond",
 	},
 	{
 		file: serverFile, why: "component-base keeps every registry, and with it what its collectors measure, for ever",
@@ -185,7 +222,38 @@ var edits = []edit{
 	},
 }
 
-const serverFile = "pkg/kubelet/server/server.go"
+const (
+	serverFile        = "pkg/kubelet/server/server.go"
+	volumesFile       = "pkg/kubelet/volumemanager/volume_manager.go"
+	populatorFile     = "pkg/kubelet/volumemanager/populator/desired_state_of_world_populator.go"
+	reconcilerFile    = "pkg/kubelet/volumemanager/reconciler/reconciler_common.go"
+	reconcilerRunFile = "pkg/kubelet/volumemanager/reconciler/reconciler.go"
+)
+
+// hurriedWait ends a round of a loop: it waits for a period, or until somebody
+// is in a hurry.
+func hurriedWait(receiver string) string {
+	return "\t\tselect {\n\t\tcase <-ctx.Done():\n\t\tcase <-" + receiver + ".hurry:\n\t\tcase <-time.After(" + receiver + ".loopSleepDuration):\n\t\t}\n"
+}
+
+// hurrySource makes the next round of a loop begin at once.
+func hurrySource(receiver, name string) string {
+	return "func (" + receiver + ") Hurry() {\n\tselect {\n\tcase " + name + ".hurry <- struct{}{}:\n\tdefault:\n\t}\n}\n"
+}
+
+// hurriedSource hurries both loops whenever a condition is asked about.
+const hurriedSource = `func (vm *volumeManager) hurried(condition wait.ConditionWithContextFunc) wait.ConditionWithContextFunc {
+	return func(ctx context.Context) (bool, error) {
+		for _, loop := range []any{vm.desiredStateOfWorldPopulator, vm.reconciler} {
+			if l, ok := loop.(interface{ Hurry() }); ok {
+				l.Hurry()
+			}
+		}
+		return condition(ctx)
+	}
+}
+
+`
 
 // registrySource is a registry that nothing refers to but its user.
 const registrySource = `type registry struct{ *prometheus.Registry }
