@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,7 @@ func inspect(t testing.TB, b *berth) host {
 		h["link"] = append(h["link"], l.Name)
 	}
 	h["mount"], h["cgroup"] = mounts(t)
+	h["listening port"] = append(listeners(t, "/proc/net/tcp"), listeners(t, "/proc/net/tcp6")...)
 	if out, err := exec.Command("nft", "list", "tables").Output(); err == nil {
 		h["nftables table"] = strings.Split(strings.TrimSpace(string(out)), "\n")
 	}
@@ -80,6 +82,28 @@ func list(t testing.TB, dir string) []string {
 		names = append(names, ".")
 	}
 	return names
+}
+
+// listeners are the local ends, as the kernel writes them, of a protocol's
+// sockets that listen.
+func listeners(t testing.TB, table string) (out []string) {
+	t.Helper()
+	data, err := os.ReadFile(table)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	const listening = "0A"
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) > 3 && fields[3] == listening {
+			_, hex, _ := strings.Cut(fields[1], ":")
+			port, err := strconv.ParseUint(hex, 16, 16)
+			if err != nil {
+				t.Fatalf("reading %s: %v", table, err)
+			}
+			out = append(out, fmt.Sprintf("%d of %s", port, strings.TrimSuffix(fields[1], ":"+hex)))
+		}
+	}
+	return out
 }
 
 // mounts lists the mounts, and the cgroups of all hierarchies.

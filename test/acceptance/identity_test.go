@@ -18,6 +18,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // start makes the network, the roles, a cluster and a profile.
@@ -74,8 +75,9 @@ func (s *scene) identity(t *testing.T) {
 		t.Errorf("the creator is %s in %v, want its ARN in system:masters", u.Username, u.Groups)
 	}
 	now := time.Now()
+	ann := s.user(t, "ann")
 	for _, tt := range []struct{ name, token string }{
-		{"another user", token(t, s.user(t, "ann"), "demo", now)},
+		{"another user", token(t, ann, "demo", now)},
 		{"a token of sixteen minutes ago", token(t, root, "demo", now.Add(-16*time.Minute))},
 		{"a token for another cluster", token(t, root, "other", now)},
 		{"a wrong secret", token(t, aws.Credentials{AccessKeyID: "test", SecretAccessKey: "wrong"}, "demo", now)},
@@ -97,7 +99,30 @@ func (s *scene) identity(t *testing.T) {
 			t.Errorf("listing namespaces: %v, want a refusal", err)
 		}
 	})
+	t.Run("a user that aws-auth maps", func(t *testing.T) { s.mapped(t, ann) })
 	t.Run("aws eks get-token", s.awsCLI)
+}
+
+// mapped lets a user in as administrators do: by the ConfigMap aws-auth.
+func (s *scene) mapped(t *testing.T, key aws.Credentials) {
+	patch := text(t, map[string]any{"data": map[string]string{
+		"mapUsers": "- userarn: arn:aws:iam::" + account + ":user/ann\n  username: ann\n  groups: [viewers]\n"}})
+	_, err := s.k.CoreV1().ConfigMaps("kube-system").Patch(t.Context(), "aws-auth", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := restConfig(t, s.c)
+	config.BearerToken = token(t, key, "demo", time.Now())
+	review, err := client(t, config).AuthenticationV1().SelfSubjectReviews().Create(t.Context(), &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u := review.Status.UserInfo; u.Username != "ann" || !slices.Contains(u.Groups, "viewers") || slices.Contains(u.Groups, "system:masters") {
+		t.Errorf("ann is %s in %v, want ann in viewers", u.Username, u.Groups)
+	}
+	if _, err := client(t, config).CoreV1().Secrets("kube-system").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("ann lists secrets: %v, want Forbidden", err)
+	}
 }
 
 // user makes an IAM user that may do everything in AWS, with a key.
