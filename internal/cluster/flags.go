@@ -73,6 +73,10 @@ func (c *controlPlane) controllerManagerFlags() []string {
 		"--cluster-signing-key-file=" + c.path("pki/ca.key"),
 		"--cluster-name=" + c.spec.Name,
 		"--allocate-node-cidrs=false",
+		// Each controller makes a service account and a token for itself when a
+		// cluster is new; upstream's 20 requests a second take seconds for it.
+		"--kube-api-qps=500",
+		"--kube-api-burst=1000",
 	}, c.emulation()...)
 }
 

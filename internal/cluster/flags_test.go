@@ -60,7 +60,7 @@ var controllers = append([]unset{
 	{"requestheader-username-headers", "they serve nothing: --secure-port=0"},
 	{"tls-*-file", "they serve nothing: --secure-port=0"},
 	{"leader-elect-*", "one process a cluster is started, so none is elected"},
-	{"kube-api-*", "the default rates hold"},
+	{"kube-api-content-type", "protobuf is the default"},
 	{"master", "the kubeconfig says where the API server is"},
 }, generic...)
 
@@ -173,6 +173,8 @@ var undecided = map[string][]unset{
 		{"terminated-pod-gc-threshold", "the default is EKS's"},
 	}, controllers...),
 	"scheduler": append([]unset{
+		{"kube-api-qps", "the default rates hold"},
+		{"kube-api-burst", "the default rates hold"},
 		{"config", "the default profile schedules what is not Fargate's"},
 		{"write-config-to", "it prints the configuration"},
 		{"pod-max-in-unschedulable-pods-duration", "the default holds"},

@@ -8,8 +8,11 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	cliflag "k8s.io/component-base/cli/flag"
 	logsapi "k8s.io/component-base/logs/api/v1"
@@ -61,6 +64,7 @@ func runControllers(args []string) error {
 	if err != nil {
 		return fmt.Errorf("configuring kube-scheduler: %w", err)
 	}
+	awaitAPIServer(ctx, config.Client)
 	ended := make(chan error, 2)
 	go func() {
 		err := controllermanager.Run(ctx, config.Complete())
@@ -77,6 +81,14 @@ func runControllers(args []string) error {
 	case <-ctx.Done():
 		return nil
 	}
+}
+
+// awaitAPIServer returns once the API server is healthy, or ctx ends. Upstream
+// looks once a second, which a new cluster would wait for.
+func awaitAPIServer(ctx context.Context, client kubernetes.Interface) {
+	_ = wait.PollUntilContextCancel(ctx, 25*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		return client.Discovery().RESTClient().Get().AbsPath("/healthz").Do(ctx).Error() == nil, nil
+	})
 }
 
 func named(component string, err error) error {
