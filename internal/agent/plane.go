@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -50,7 +49,7 @@ type plane struct {
 	flat    kubeletDirectory
 
 	mu    sync.Mutex
-	nodes map[string]dataplane.Node
+	nodes map[string]*node
 }
 
 // Serve makes sure that a dataplane runs for a cluster; the VPC must be set up.
@@ -68,7 +67,7 @@ func (a *Agent) Serve(ctx context.Context, c Cluster) error {
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p := &plane{
 		cluster: c, client: dataplane.NewClient(config.Socket), log: a.Log.With("cluster", c.Name),
-		cancel: cancel, exited: make(chan struct{}, 1), nodes: map[string]dataplane.Node{},
+		cancel: cancel, exited: make(chan struct{}, 1), nodes: map[string]*node{},
 	}
 	p.flat, _ = a.VPCs.(kubeletDirectory)
 	if err := a.streams(run, p); err != nil {
@@ -206,42 +205,6 @@ func (p *plane) restore(ctx context.Context) {
 	}
 }
 
-func (p *plane) putAll(ctx context.Context) error {
-	p.mu.Lock()
-	nodes := make([]dataplane.Node, 0, len(p.nodes))
-	for _, n := range p.nodes {
-		nodes = append(nodes, n)
-	}
-	p.mu.Unlock()
-	for _, n := range nodes {
-		if _, err := p.put(ctx, n); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// put starts a node in the dataplane and makes its kubelet reachable.
-func (p *plane) put(ctx context.Context, n dataplane.Node) (dataplane.NodeStatus, error) {
-	s, err := p.client.PutNode(ctx, n)
-	if err != nil {
-		return s, fmt.Errorf("starting node %s: %w", n.Name, err)
-	}
-	if p.flat != nil && s.KubeletAddress != "" {
-		p.flat.Serve(kubeletAddress(n, s), s.KubeletAddress)
-	}
-	return s, nil
-}
-
-// kubeletAddress is where the API server expects a node's kubelet.
-func kubeletAddress(n dataplane.Node, s dataplane.NodeStatus) string {
-	_, port, err := net.SplitHostPort(s.KubeletAddress)
-	if err != nil {
-		port = "10250"
-	}
-	return net.JoinHostPort(n.IP, port)
-}
-
 func (p *plane) stop() {
 	p.cancel()
 	p.child.Stop()
@@ -251,85 +214,3 @@ func (p *plane) stop() {
 
 // ErrNoPlane says that the host runs no dataplane for a cluster.
 var ErrNoPlane = errors.New("the host runs no dataplane for the cluster")
-
-// Launch is a node to start, with the interface of its pod.
-type Launch struct {
-	ClusterID string
-	Node      dataplane.Node
-	PodUID    string
-	Interface string
-}
-
-// Launch starts a node; doing it again does nothing. It returns what the
-// dataplane observes of it.
-func (a *Agent) Launch(ctx context.Context, l Launch) (dataplane.NodeStatus, error) {
-	a.mu.Lock()
-	p, ok := a.planes[l.ClusterID]
-	if ok {
-		a.pods[l.PodUID] = pod{vpcID: p.cluster.VPC, interfaceID: l.Interface}
-	}
-	a.mu.Unlock()
-	if !ok {
-		return dataplane.NodeStatus{}, fmt.Errorf("launching node %s: %w", l.Node.Name, ErrNoPlane)
-	}
-	if err := a.VPCs.Declared(ctx, p.cluster.VPC, l.Interface); err != nil {
-		return dataplane.NodeStatus{}, fmt.Errorf("launching node %s: %w", l.Node.Name, err)
-	}
-	p.mu.Lock()
-	n, known := p.nodes[l.Node.Name]
-	if !known {
-		n = l.Node
-		p.nodes[n.Name] = n
-	}
-	p.mu.Unlock()
-	return p.put(ctx, n)
-}
-
-// Launched says whether a node has been launched since the agent started.
-func (a *Agent) Launched(clusterID, node string) bool {
-	a.mu.Lock()
-	p, ok := a.planes[clusterID]
-	a.mu.Unlock()
-	if !ok {
-		return false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, ok = p.nodes[node]
-	return ok
-}
-
-// Terminate ends a node with everything that runs on it, also one that was
-// launched before the agent was restarted; when it returns nil nothing of the
-// node is left on the host.
-func (a *Agent) Terminate(ctx context.Context, l Launch) error {
-	a.mu.Lock()
-	p, ok := a.planes[l.ClusterID]
-	a.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("terminating node %s: %w", l.Node.Name, ErrNoPlane)
-	}
-	p.mu.Lock()
-	_, known := p.nodes[l.Node.Name]
-	p.mu.Unlock()
-	if !known {
-		// A dataplane removes what it knows: what ran before a restart it learns
-		// of by taking the node up once more.
-		if _, err := p.put(ctx, l.Node); err != nil {
-			return err
-		}
-	}
-	if err := p.client.DeleteNode(ctx, l.Node.Name, true); err != nil {
-		return fmt.Errorf("terminating node %s: %w", l.Node.Name, err)
-	}
-	p.mu.Lock()
-	delete(p.nodes, l.Node.Name)
-	p.mu.Unlock()
-	if err := a.VPCs.Detach(ctx, p.cluster.VPC, l.Interface); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("terminating node %s: %w", l.Node.Name, err)
-	}
-	a.mu.Lock()
-	delete(a.pods, l.PodUID)
-	a.mu.Unlock()
-	return nil
-}

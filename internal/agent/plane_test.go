@@ -88,6 +88,8 @@ type kubelets struct {
 	// refusals is how many of the next calls are answered with 503.
 	refusals int
 	nodes    map[string]dataplane.Node
+	// listen is where every kubelet says that it listens.
+	listen string
 }
 
 func (k *kubelets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +110,7 @@ func (k *kubelets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		k.nodes[name] = n
-		_ = json.NewEncoder(w).Encode(dataplane.NodeStatus{Name: name, Phase: dataplane.Starting})
+		_ = json.NewEncoder(w).Encode(dataplane.NodeStatus{Name: name, Phase: dataplane.Starting, KubeletAddress: k.listen})
 	case http.MethodDelete:
 		delete(k.nodes, name)
 	}
@@ -165,7 +167,7 @@ func newHost(t *testing.T) *host {
 	h.Agent = New(Config{Dir: t.TempDir(), VPCs: h.vpcs, CgroupParent: "/berth-1f3a", Log: slog.New(slog.DiscardHandler)})
 	h.plane = &plane{
 		cluster: Cluster{Name: "demo", ID: clusterID, VPC: "vpc-1"}, client: dataplane.NewClient(socket), log: h.Log,
-		exited: make(chan struct{}, 1), nodes: map[string]dataplane.Node{},
+		exited: make(chan struct{}, 1), nodes: map[string]*node{},
 	}
 	h.planes[clusterID] = h.plane
 	return h

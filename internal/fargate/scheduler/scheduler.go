@@ -153,7 +153,7 @@ type Record struct {
 
 // Timeline is when the steps of a pod's launch were taken.
 type Timeline struct {
-	Created, Accepted, Allocated, Launched, NodeReady, Bound time.Time
+	Created, Accepted, Allocated, NodeReady, Bound time.Time
 }
 
 const byUID = "uid"
