@@ -36,23 +36,35 @@ type berth struct {
 	purged bool
 }
 
-// start looks at the host and starts a Berth with a runtime. When the test ends
-// the Berth is removed, and the host must be as it was.
+// start starts a Berth with a runtime, as root.
 func start(t *testing.T, runtime dataplane.Runtime) *berth {
 	t.Helper()
 	return startAs(t, settings{Runtime: runtime, Bin: need(t)})
 }
 
+// startAs looks at the host and starts a Berth. When the test ends the Berth is
+// removed, and the host must be as it was.
 func startAs(t *testing.T, s settings) *berth {
 	t.Helper()
 	base, err := os.MkdirTemp("", "ba")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(base); err != nil {
+			t.Errorf("removing the test's folder: %v", err)
+		}
+	})
 	s.DataDir, s.Listen, s.Region = filepath.Join(base, "data"), freeAddress(t), region
 	b := &berth{settings: s, base: base, endpoint: "http://" + s.Listen}
 	for _, dir := range []string{base, b.home()} {
-		if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chown(dir, int(s.UID), int(s.GID))); err != nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if s.UID == 0 {
+			continue
+		}
+		if err := os.Chown(dir, int(s.UID), int(s.GID)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -221,9 +233,6 @@ func (b *berth) remove(t *testing.T) {
 		t.Logf("the server's last words:\n%s", b.tail(40))
 	}
 	b.keepLog(t)
-	if err := os.RemoveAll(b.base); err != nil {
-		t.Errorf("removing the test's folder: %v", err)
-	}
 }
 
 func (b *berth) keepLog(t *testing.T) {
