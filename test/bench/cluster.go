@@ -22,7 +22,7 @@ import (
 // pollEvery is how often a state is looked at that has no watch.
 const pollEvery = 10 * time.Millisecond
 
-// measureCluster creates clusters, one after another.
+// measureCluster creates clusters, one after another, with a bare one after each.
 func measureCluster(ctx context.Context, b *bench) error {
 	r, err := b.startBerth(ctx, "c", "hollow")
 	if err != nil {
@@ -30,6 +30,7 @@ func measureCluster(ctx context.Context, b *bench) error {
 	}
 	defer r.end()
 	var total, accepted, active, answering []time.Duration
+	var floor, etcd, apiserver []time.Duration
 	for i := range b.repeat {
 		name := fmt.Sprint("c", i)
 		c, err := r.createCluster(ctx, name)
@@ -43,9 +44,6 @@ func measureCluster(ctx context.Context, b *bench) error {
 		if err := r.deleteCluster(ctx, name); err != nil {
 			return err
 		}
-	}
-	var floor, etcd, apiserver []time.Duration
-	for i := range b.repeat {
 		bare, err := b.startBare(ctx, fmt.Sprint("bare", i))
 		if err != nil {
 			return err

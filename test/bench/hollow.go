@@ -71,6 +71,11 @@ func measureHollow(ctx context.Context, b *bench) error {
 		above(floor.Seconds(), "writing the same nodes and pods into the same API server"))
 	b.print(figure{Name: "hollow.p99", Value: quantile(took, 0.99) / 1000, Unit: "s", N: b.hollow, Note: "until all but the last hundredth are Running; last of all was " + last.node})
 	b.print(figure{Name: "hollow.work", Value: sum(spent) * 1000 / float64(b.hollow), Unit: "ms of a core per node", N: b.hollow, Note: "CPU until all are Running, in all: " + each(spent, "s")})
+	return b.weighHollow(ctx, pids, before)
+}
+
+// weighHollow measures nodes that run, against what was before them.
+func (b *bench) weighHollow(ctx context.Context, pids map[string]int, before map[string]float64) error {
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 // settle is how long what was started may take to become quiet.
 const settle = 5 * time.Second
 
-// floors are what the same pods cost without Berth.
+// floors are what the same pods cost without Berth, one by one or together.
 type floors struct {
 	each  []time.Duration
 	steps [3][]time.Duration
@@ -25,13 +25,14 @@ type floors struct {
 	memory float64
 }
 
-// measurePods starts pods at once and one after another, in a Berth and then
-// straight through a containerd.
+// measurePods starts pods in a Berth and straight through a containerd, in turn,
+// so that what else the machine does bears on both; and then at once.
 func measurePods(ctx context.Context, b *bench) error {
-	floor, err := b.measureAlone(ctx)
+	a, err := b.startAlone(ctx)
 	if err != nil {
-		return fmt.Errorf("measuring the floor: %w", err)
+		return fmt.Errorf("starting the floor: %w", err)
 	}
+	defer a.end(b)
 	r, err := b.startBerth(ctx, "p", b.runtime)
 	if err != nil {
 		return err
@@ -48,36 +49,37 @@ func measurePods(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	if err := b.podsInTurn(ctx, c, o, floor); err != nil {
+	if err := b.podsInTurn(ctx, c, o, a); err != nil {
 		return err
+	}
+	floor, err := a.atOnce(ctx, b.count)
+	if err != nil {
+		return fmt.Errorf("measuring the floor: %w", err)
 	}
 	return b.podsAtOnce(ctx, c, o, floor)
 }
 
-// measureAlone is the floor.
-func (b *bench) measureAlone(ctx context.Context) (floors, error) {
-	var out floors
-	a, err := b.startAlone(ctx)
+// inTurn starts one pod and removes it.
+func (a *alone) inTurn(ctx context.Context, name string, out *floors) error {
+	id, took, err := a.run(ctx, name)
 	if err != nil {
-		return out, err
+		return err
 	}
-	defer a.end(b)
-	for i := range b.count {
-		id, took, err := a.run(ctx, fmt.Sprint("turn-", i))
-		if err != nil {
-			return out, err
-		}
-		for step, d := range took {
-			out.steps[step] = append(out.steps[step], d)
-		}
-		out.each = append(out.each, took[0]+took[1]+took[2])
-		if err := a.remove(ctx, id); err != nil {
-			return out, err
-		}
+	for step, d := range took {
+		out.steps[step] = append(out.steps[step], d)
 	}
+	out.each = append(out.each, took[0]+took[1]+took[2])
+	return a.remove(ctx, id)
+}
+
+// atOnce starts pods together, weighs them and removes them.
+func (a *alone) atOnce(ctx context.Context, count int) (floors, error) {
+	var out floors
+	ids := make([]string, count)
 	begin := time.Now()
-	err = atOnce(b.count, func(i int) error {
-		_, _, err := a.run(ctx, fmt.Sprint("once-", i))
+	err := atOnce(count, func(i int) error {
+		var err error
+		ids[i], _, err = a.run(ctx, fmt.Sprint("once-", i))
 		return err
 	})
 	if err != nil {
@@ -87,9 +89,12 @@ func (b *bench) measureAlone(ctx context.Context) (floors, error) {
 	if err := pause(ctx, settle); err != nil {
 		return out, err
 	}
-	memory, err := sandboxMemory(a.paths, b.count)
+	memory, err := sandboxMemory(a.paths, count)
+	if err != nil {
+		return out, err
+	}
 	out.memory = sum(memory)
-	return out, err
+	return out, atOnce(count, func(i int) error { return a.remove(ctx, ids[i]) })
 }
 
 // sandboxMemory is the memory of a pod's processes, by what they are.
@@ -119,15 +124,19 @@ func (b *bench) spec(name string) *corev1.Pod {
 }
 
 // podsInTurn starts pods one after another.
-func (b *bench) podsInTurn(ctx context.Context, c *cluster, o *observer, floor floors) error {
+func (b *bench) podsInTurn(ctx context.Context, c *cluster, o *observer, a *alone) error {
 	t, err := newTracer(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer t.close()
+	var floor floors
 	var took, removal []time.Duration
 	for i := range b.count {
 		name := fmt.Sprint("turn-", i)
+		if err := a.inTurn(ctx, name, &floor); err != nil {
+			return fmt.Errorf("measuring the floor: %w", err)
+		}
 		begin := time.Now()
 		if _, err := c.client.CoreV1().Pods(namespace).Create(ctx, b.spec(name), metav1.CreateOptions{}); err != nil {
 			return err
