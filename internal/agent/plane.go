@@ -113,9 +113,14 @@ func (a *Agent) PID(clusterID string) int {
 	return 0
 }
 
+// planeDir is the folder of a cluster's dataplane. The beginning of its id tells
+// it from the others and keeps the paths of sockets short.
 func (a *Agent) planeDir(clusterID string) string {
-	return filepath.Join(a.Dir, "clusters", clusterID)
+	return filepath.Join(a.Dir, "clusters", clusterID[:min(len(clusterID), folderName)])
 }
+
+// folderName is how many characters of a cluster's id name its folder.
+const folderName = 10
 
 // planeArgs are the arguments of a dataplane: it says what its kubelets do when
 // debugging is asked for.

@@ -139,7 +139,7 @@ func (m *Manager) plane(ctx context.Context, spec Spec) (*controlPlane, error) {
 	}
 	c := &controlPlane{
 		manager: m, spec: spec, material: material, etcd: m.Etcd,
-		dir: filepath.Join(m.Dir, spec.ID), log: m.Log.With("cluster", spec.Name),
+		dir: m.folder(spec.ID), log: m.Log.With("cluster", spec.Name),
 	}
 	if err := c.start(); err != nil {
 		c.stop()
@@ -148,6 +148,10 @@ func (m *Manager) plane(ctx context.Context, spec Spec) (*controlPlane, error) {
 	m.planes[spec.ID] = c
 	return c, nil
 }
+
+// folder is a cluster's own. The beginning of its id tells it from the others
+// and keeps the paths of sockets short.
+func (m *Manager) folder(id string) string { return filepath.Join(m.Dir, id[:min(len(id), 10)]) }
 
 func (m *Manager) material(ctx context.Context, id string) (Material, error) {
 	material, err := m.materials.Get(ctx, id)
@@ -181,7 +185,7 @@ func (m *Manager) Remove(ctx context.Context, id string) error {
 		c.stop()
 		delete(m.planes, id)
 	}
-	if err := os.RemoveAll(filepath.Join(m.Dir, id)); err != nil {
+	if err := os.RemoveAll(m.folder(id)); err != nil {
 		return fmt.Errorf("removing the folder of cluster %s: %w", id, err)
 	}
 	return m.materials.Delete(ctx, id)

