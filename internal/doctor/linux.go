@@ -47,20 +47,25 @@ func (Real) Capabilities() (uint64, error) {
 	return 0, errors.New("/proc/self/status has no CapEff")
 }
 
-// inNamespace runs f on a thread in a network namespace of its own. The thread,
-// and the namespace with it, ends when f has returned.
+// inNamespace runs f on a thread in a network namespace of its own. The thread is
+// thrown away with its goroutine, so it must not be the first one, which stays
+// and is what /proc/self shows.
 func inNamespace(f func() error) error {
 	result := make(chan error, 1)
-	go func() {
-		// Never unlocked: the thread is thrown away with its goroutine.
-		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			result <- fmt.Errorf("making a network namespace: %w", err)
-			return
-		}
-		result <- f()
-	}()
+	go func() { result <- throwAway(f) }()
 	return <-result
+}
+
+func throwAway(f func() error) error {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		defer runtime.UnlockOSThread()
+		return inNamespace(f)
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("making a network namespace: %w", err)
+	}
+	return f()
 }
 
 func (Real) Namespace() error { return inNamespace(func() error { return nil }) }
