@@ -116,8 +116,13 @@ func (k *Kubelet) start(ctx context.Context) error {
 	recorder := k.broadcaster.NewRecorder(legacyscheme.Scheme, v1.EventSource{Component: server.ComponentKubelet, Host: k.node.Name})
 	k.broadcaster.StartRecordingToSink(&corev1.EventSinkImpl{Interface: clients.events.CoreV1().Events("")})
 
-	k.runtime = k.host.Runtime(k.node)
 	k.cgroups = podcgroup.New(k.host.Cgroups, k.host.Config.CgroupParent, k.node)
+	k.runtime = k.cgroups.Runtime(k.host.Runtime(k.node))
+	// A pod that is there already may have been started by a kubelet that was
+	// killed before it could throttle it.
+	if err := k.cgroups.Throttle(klog.FromContext(ctx)); err != nil {
+		return err
+	}
 	deps := k.dependencies(clients, recorder)
 	if deps.Auth, err = auth(k.node, k.host.Config.CAData, clients.kube, config); err != nil {
 		return err

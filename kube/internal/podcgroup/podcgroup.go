@@ -175,7 +175,7 @@ func (p *pods) EnsureExists(logger klog.Logger, pod *v1.Pod) error {
 	if p.cgroups == nil {
 		return nil
 	}
-	config := &cm.CgroupConfig{Name: p.name(pod.UID), ResourceParameters: Limits(p.size)}
+	config := &cm.CgroupConfig{Name: p.name(pod.UID), ResourceParameters: startLimits(p.size)}
 	if err := p.cgroups.Create(logger, config); err != nil {
 		return fmt.Errorf("creating cgroup of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
