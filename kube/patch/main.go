@@ -15,6 +15,7 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -113,14 +114,22 @@ func writeModFile(out, tree string) error {
 	return os.WriteFile(filepath.Join(out, "go.sum"), sum, 0o644)
 }
 
+// moduleDir is where the module lies once it has been downloaded.
 func moduleDir() (string, error) {
-	command := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module)
+	command := exec.Command("go", "mod", "download", "-json", module)
 	command.Stderr = os.Stderr
-	dir, err := command.Output()
+	out, err := command.Output()
 	if err != nil {
+		return "", fmt.Errorf("downloading module %s: %w", module, err)
+	}
+	var downloaded struct{ Dir string }
+	if err := json.Unmarshal(out, &downloaded); err != nil {
 		return "", fmt.Errorf("finding module %s: %w", module, err)
 	}
-	return strings.TrimSpace(string(dir)), nil
+	if downloaded.Dir == "" {
+		return "", fmt.Errorf("finding module %s: it has no folder", module)
+	}
+	return downloaded.Dir, nil
 }
 
 // files lists the files that edits touch, each once, sorted.
