@@ -41,14 +41,8 @@ func measureHollow(ctx context.Context, b *bench) error {
 		return err
 	}
 	before, spent := weigh(pids), cpuTimes(pids)
-	names := make([]string, b.hollow)
-	begun := make([]time.Time, b.hollow)
 	begin := time.Now()
-	err = atOnce(b.hollow, func(i int) error {
-		names[i], begun[i] = fmt.Sprint("hollow-", i), time.Now()
-		_, err := c.client.CoreV1().Pods(namespace).Create(ctx, b.spec(names[i]), metav1.CreateOptions{})
-		return err
-	})
+	names, begun, err := b.createHollow(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -72,6 +66,18 @@ func measureHollow(ctx context.Context, b *bench) error {
 	b.print(figure{Name: "hollow.p99", Value: quantile(took, 0.99) / 1000, Unit: "s", N: b.hollow, Note: "until all but the last hundredth are Running; last of all was " + last.node})
 	b.print(figure{Name: "hollow.work", Value: sum(spent) * 1000 / float64(b.hollow), Unit: "ms of a core per node", N: b.hollow, Note: "CPU until all are Running, in all: " + each(spent, "s")})
 	return b.weighHollow(ctx, pids, before)
+}
+
+// createHollow creates all pods at once; it returns their names and when each
+// was asked for.
+func (b *bench) createHollow(ctx context.Context, c *cluster) (names []string, begun []time.Time, err error) {
+	names, begun = make([]string, b.hollow), make([]time.Time, b.hollow)
+	err = atOnce(b.hollow, func(i int) error {
+		names[i], begun[i] = fmt.Sprint("hollow-", i), time.Now()
+		_, err := c.client.CoreV1().Pods(namespace).Create(ctx, b.spec(names[i]), metav1.CreateOptions{})
+		return err
+	})
+	return names, begun, err
 }
 
 // weighHollow measures nodes that run, against what was before them.
