@@ -28,7 +28,6 @@ var larger = map[string]struct {
 	"func internal/ec2.TestNetworkOfACluster": {63, "one story, told in the order in which a user makes a network"},
 	"func internal/iam.TestRolePolicies":      {62, "one role's life, whose steps build on each other"},
 
-	"params internal/agent/containerd.DialSandbox":   {5, "what differs between its callers and its tests is each of them"},
 	"params internal/app.App.Main":                   {5, "a process is given its arguments, environment and three streams"},
 	"params internal/app.Main":                       {5, "a process is given its arguments, environment and three streams"},
 	"params internal/awsapi/sigv4.assemble":          {5, "the parts of a signature, which are nowhere else together"},

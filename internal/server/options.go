@@ -25,7 +25,7 @@ type Options struct {
 	DataDir string
 	// Bin holds the programs that a Berth runs; the folder of berth itself by default.
 	Bin string
-	// Listen is the address of the AWS APIs and the console, host:port.
+	// Listen is the address of the AWS APIs, host:port.
 	Listen  string
 	Region  string
 	Account string

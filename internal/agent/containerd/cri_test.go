@@ -2,8 +2,6 @@ package containerd
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -68,34 +66,4 @@ func (p *pod) hasStreams() {
 		return
 	}
 	conn.Close()
-}
-
-func TestLiveDialSandbox(t *testing.T) {
-	h := newHost(t, Overlay)
-	p := h.run("serving", "runsc", "serve", "8080")
-	p.eventually("the guest listens", func(context.Context) bool { return strings.Contains(p.log(), "started") })
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	dial := func(port uint16) (string, error) {
-		conn, err := DialSandbox(ctx, h.config.Paths, h.config.Programs.Runsc, "", p.sandbox, port)
-		if err != nil {
-			return "", err
-		}
-		defer conn.Close()
-		fmt.Fprintln(conn, "sandbox")
-		answer, err := io.ReadAll(conn)
-		return string(answer), err
-	}
-	begin := time.Now()
-	if answer, err := dial(8080); err != nil || answer != "hello sandbox\n" {
-		t.Errorf("the guest answers %q, %v", answer, err)
-	}
-	t.Logf("dialled and answered in %v", time.Since(begin))
-	if answer, err := dial(8081); answer != "" {
-		t.Errorf("a port where nothing listens answers %q, %v", answer, err)
-	}
-	p.remove()
-	if _, err := dial(8080); err == nil {
-		t.Error("a removed sandbox was dialled")
-	}
 }

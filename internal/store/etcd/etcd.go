@@ -116,7 +116,7 @@ func logger(file string) *zap.Logger {
 		return zap.NewNop()
 	}
 	cfg := zap.NewProductionConfig()
-	cfg.Level = zap.NewAtomicLevelAt(zapcore.WarnLevel)
+	cfg.Level = zap.NewAtomicLevelAt(zapcore.ErrorLevel)
 	cfg.OutputPaths, cfg.ErrorOutputPaths = []string{file}, []string{file}
 	l, err := cfg.Build()
 	if err != nil {
