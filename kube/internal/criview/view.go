@@ -90,6 +90,10 @@ func (v *Runtime) sandboxConfig(config *runtimeapi.PodSandboxConfig) *runtimeapi
 
 // ListPodSandbox lists the node's sandboxes.
 func (v *Runtime) ListPodSandbox(ctx context.Context, filter *runtimeapi.PodSandboxFilter) ([]*runtimeapi.PodSandbox, error) {
+	if all, shared := v.RuntimeService.(*Shared); shared && filter.GetId() == "" && filter.GetState() == nil && len(filter.GetLabelSelector()) == 0 {
+		list, err := all.AllSandboxes(ctx)
+		return keep(list, func(s *runtimeapi.PodSandbox) bool { return v.owns(s.GetLabels()) }), err
+	}
 	own := &runtimeapi.PodSandboxFilter{
 		Id:            filter.GetId(),
 		State:         filter.GetState(),
@@ -101,6 +105,10 @@ func (v *Runtime) ListPodSandbox(ctx context.Context, filter *runtimeapi.PodSand
 
 // ListContainers lists the node's containers.
 func (v *Runtime) ListContainers(ctx context.Context, filter *runtimeapi.ContainerFilter) ([]*runtimeapi.Container, error) {
+	if all, shared := v.RuntimeService.(*Shared); shared && filter.GetId() == "" && filter.GetState() == nil && filter.GetPodSandboxId() == "" && len(filter.GetLabelSelector()) == 0 {
+		list, err := all.AllContainers(ctx)
+		return keep(list, func(c *runtimeapi.Container) bool { return v.owns(c.GetLabels()) }), err
+	}
 	own := &runtimeapi.ContainerFilter{
 		Id:            filter.GetId(),
 		State:         filter.GetState(),

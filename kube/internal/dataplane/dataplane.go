@@ -135,12 +135,13 @@ func newHost(ctx context.Context, config protocol.Config) (*kubelet.Host, error)
 		return nil, fmt.Errorf("connecting to image service %s: %w", config.RuntimeEndpoint, err)
 	}
 	host.Images = criview.NewImages(images, host.Now)
+	shared := criview.NewShared(runtime, host.Now)
 	forwards, err := portforward.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
 	host.Runtime = func(node protocol.Node) internalapi.RuntimeService {
-		view := criview.NewRuntime(runtime, node.Name, config.Runtime.Handler())
+		view := criview.NewRuntime(shared, node.Name, config.Runtime.Handler())
 		if config.Runtime == protocol.GVisor {
 			return forwards.Runtime(view, node.IP)
 		}
