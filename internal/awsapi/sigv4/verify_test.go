@@ -221,11 +221,11 @@ var mutations = map[string]func(*http.Request) bool{
 func TestEveryMutationIsRefused(t *testing.T) {
 	for name, s := range shots() {
 		for change, mutate := range mutations {
+			r := signed(t, s)
+			if !mutate(r) {
+				continue // there is nothing of the kind in this request
+			}
 			t.Run(name+"/"+change, func(t *testing.T) {
-				r := signed(t, s)
-				if !mutate(r) {
-					t.Skip("does not apply")
-				}
 				if p, err := verify(r); err == nil {
 					t.Errorf("verified as %v", p)
 				}
