@@ -62,9 +62,6 @@ type InterfaceRequest struct {
 	ClientToken string
 	// IP is the wanted address; the zero Addr takes the next free one.
 	IP netip.Addr
-	// Owner, if set, is the account or service on whose behalf the interface is
-	// in use from the start.
-	Owner string
 }
 
 const allocateInterface = "AllocateInterface"
@@ -116,9 +113,6 @@ func (s *Service) newInterface(vpcID string, in InterfaceRequest) Interface {
 	}
 	if i.Type == "" {
 		i.Type = "interface"
-	}
-	if in.Owner != "" {
-		i.Attachment = &Attachment{ID: s.ids.Resource("eni-attach"), Owner: in.Owner, AttachedAt: i.CreatedAt}
 	}
 	return i
 }

@@ -10,6 +10,7 @@ import (
 
 	awsiam "github.com/aws/aws-sdk-go-v2/service/iam"
 
+	"berth.dev/berth/internal/agent"
 	"berth.dev/berth/internal/arn"
 	"berth.dev/berth/internal/awsapi"
 	"berth.dev/berth/internal/awsapi/sigv4"
@@ -21,6 +22,7 @@ import (
 	"berth.dev/berth/internal/iam/credential"
 	"berth.dev/berth/internal/vpcnet"
 	"berth.dev/berth/internal/vpcnet/dns"
+	"berth.dev/berth/internal/vpcnet/linux"
 )
 
 // keys lets the front door and the clusters verify signatures with IAM's keys.
@@ -166,7 +168,7 @@ type interfaces struct {
 
 // Allocate implements scheduler.Interfaces.
 func (i interfaces) Allocate(ctx context.Context, r scheduler.InterfaceRequest) (scheduler.Interface, error) {
-	request := ec2.InterfaceRequest{SubnetID: r.Subnet, Description: r.Description, RequesterManaged: true, ClientToken: podToken + r.Token, Owner: interfaceOwner}
+	request := ec2.InterfaceRequest{SubnetID: r.Subnet, Description: r.Description, RequesterManaged: true, ClientToken: podToken + r.Token}
 	if i.group != "" {
 		request.SecurityGroups = []string{i.group}
 	}
@@ -191,6 +193,22 @@ func (i interfaces) Allocate(ctx context.Context, r scheduler.InterfaceRequest) 
 // Release implements scheduler.Interfaces.
 func (i interfaces) Release(ctx context.Context, id string) error {
 	return i.ec2.ReleaseInterface(ctx, id)
+}
+
+// attaching is a host's network that tells EC2 of what it has attached: an
+// interface is in use once a pod's link has been made, and not before.
+type attaching struct {
+	agent.VPCs
+	attached func(ctx context.Context, interfaceID string) error
+}
+
+// Attach implements agent.VPCs.
+func (a attaching) Attach(ctx context.Context, vpcID, interfaceID, namespace, link string) (linux.Attachment, error) {
+	at, err := a.VPCs.Attach(ctx, vpcID, interfaceID, namespace, link)
+	if err != nil {
+		return at, err
+	}
+	return at, a.attached(ctx, interfaceID)
 }
 
 // describe tells the host what a VPC declares. serviceCIDRs are those of the

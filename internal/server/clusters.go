@@ -124,7 +124,7 @@ func (c *clusters) interfaces(ctx context.Context, rec eks.Cluster) ([]netip.Add
 		e, err := c.ec2.AllocateInterface(ctx, ec2.InterfaceRequest{
 			SubnetID: id, Description: "Amazon EKS " + rec.Name, RequesterManaged: true,
 			SecurityGroups: append([]string{rec.ClusterSecurityGroup}, rec.SecurityGroups...),
-			ClientToken:    clusterToken(rec.ID) + id, Owner: interfaceOwner,
+			ClientToken:    clusterToken(rec.ID) + id,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("allocating an interface of cluster %s: %w", rec.Name, err)
@@ -390,7 +390,28 @@ func (c *clusters) serveVPC(ctx context.Context, s cluster.Spec, dial func(conte
 		r := &relay.Relay{Dial: dial, Log: c.log}
 		g.Go(func() error { return r.Serve(ctx, l) })
 	}
+	// What EC2 shows is no reason to stop answering.
+	if err := c.attachInterfaces(ctx, rec); err != nil && ctx.Err() == nil {
+		c.log.Warn("the interfaces of a cluster are not shown as in use", "cluster", rec.Name, "error", err)
+	}
 	return g.Wait()
+}
+
+// attachInterfaces tells EC2 that the cluster's interfaces are in use.
+func (c *clusters) attachInterfaces(ctx context.Context, rec eks.Cluster) error {
+	n, err := c.ec2.Network(ctx, rec.VPC)
+	if err != nil {
+		return fmt.Errorf("reading the interfaces of cluster %s: %w", rec.Name, err)
+	}
+	for _, e := range n.Interfaces {
+		if !strings.HasPrefix(e.ClientToken, clusterToken(rec.ID)) || e.Attachment != nil {
+			continue
+		}
+		if err := c.ec2.AttachInterface(ctx, e.ID, interfaceOwner); err != nil {
+			return fmt.Errorf("attaching the interfaces of cluster %s: %w", rec.Name, err)
+		}
+	}
+	return nil
 }
 
 // clusterAdmin is the access policy of who may do everything in a cluster.

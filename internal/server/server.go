@@ -123,12 +123,15 @@ func (s *server) openHost(records *store.Store) error {
 		if err != nil {
 			return err
 		}
-		s.vpcs = vpc.NewHost(vpc.Config{
+		host := vpc.NewHost(vpc.Config{
 			Driver: driver, Instance: instance, Store: records, Log: o.Log,
 			Describe: func(ctx context.Context, id string) (vpcnet.Network, bool, error) {
 				return describe(ctx, s.ec2, o.Region, id, s.clusters)
 			},
 		})
+		s.vpcs = attaching{VPCs: host, attached: func(ctx context.Context, id string) error {
+			return s.ec2.AttachInterface(ctx, id, interfaceOwner)
+		}}
 	}
 	if o.Runtime == dataplane.Hollow {
 		s.lacks = append(s.lacks, "sandboxes (runtime hollow was chosen): pods are Running but execute nothing")
